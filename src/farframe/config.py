@@ -1,0 +1,197 @@
+"""A run as one value: frozen dataclasses that validate themselves and never change.
+
+Defaults of ``ModelConfig`` are the original's (REFERENCE: w = 64, E = 64, A = 5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FRAME_SIZES = (32, 64, 96, 128)
+
+
+def check(ok: bool, field_name: str, value: object, rule: str) -> None:
+    """Raise the one kind of error that configuration mistakes get."""
+    if not ok:
+        raise ValueError(f"{field_name} is {value!r}: {rule}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Sizes and variants of the three networks."""
+
+    frame_size: int = 64
+    """Height and width of frames in pixels: 32, 64, 96 or 128."""
+    width: int = 64
+    """Channels of the first convolution of encoder and decoder; the others are multiples."""
+    enc_size: int = 64
+    """Numbers in an encoding."""
+    action_dim: int = 5
+    """Numbers in an action (0: the predictor reads none)."""
+    context_frames: int = 2
+    """Frames given; the predictor reads true encodings for these, then its own."""
+    encoder: Literal["vgg", "conv", "keypoint"] = "vgg"
+    """vgg: the original's VGG-16; conv: small strided convolutions with group norm; keypoint: the
+    same with a spatial softmax at the end."""
+    encoder_coords: bool = False
+    """Give the encoder two more input channels with the pixel coordinates."""
+    encoder_grey_in: bool = False
+    """Make frames grey before they are encoded."""
+    enc_norm: Literal["none", "l2", "batch"] = "none"
+    """Encodings as they are, L2-normalised (--enc_pred_use_l2norm), or batch-normalised."""
+    enc_keep_prob: float = 1.0
+    """Share of the encoder's last features kept by dropout in training."""
+    van_keep_prob: float = 1.0
+    """Share of the decoder's features kept by dropout in training."""
+    activation: Literal["relu", "silu"] = "relu"
+    """Nonlinearity of the decoder."""
+    pred_cells: int = 21
+    """LSTM cells in the predictor's stack: odd, at least 3."""
+    pred_units: int = 0
+    """Units of each of the predictor's cells; 0 takes enc_size + action_dim, as the original."""
+    pred_init: Literal["small", "glorot"] = "small"
+    """Weights of the predictor's cells: normal of std 0.01, as the original, or Glorot uniform."""
+    pred_residual: Literal["none", "last", "velocity"] = "none"
+    """What the predictor's output is added to: nothing, as the original; the encoding it read; or
+    the straight line through the last two, whose difference it then reads too."""
+    pred_noise_std: float = 0.0
+    """Standard deviation of the 100 noise inputs of the predictor (0: none)."""
+    lstm_state_noise_stddev: float = 0.0
+    """Noise on recurrent state, as a share of the state's own spread."""
+
+    def __post_init__(self) -> None:
+        check(
+            self.frame_size in FRAME_SIZES,
+            "model.frame_size",
+            self.frame_size,
+            f"must be one of {', '.join(map(str, FRAME_SIZES))}",
+        )
+        for name in ("width", "enc_size", "context_frames"):
+            check(getattr(self, name) >= 1, f"model.{name}", getattr(self, name), "must be >= 1")
+        for name in ("action_dim", "pred_units", "pred_noise_std", "lstm_state_noise_stddev"):
+            check(getattr(self, name) >= 0, f"model.{name}", getattr(self, name), "must be >= 0")
+        for name in ("enc_keep_prob", "van_keep_prob"):
+            value = getattr(self, name)
+            check(0 < value <= 1, f"model.{name}", value, "must be above 0 and at most 1")
+        check(
+            self.pred_cells >= 3 and self.pred_cells % 2 == 1,
+            "model.pred_cells",
+            self.pred_cells,
+            "must be odd and >= 3",
+        )
+
+    @property
+    def units(self) -> int:
+        """Units of a predictor cell."""
+        return self.pred_units or self.enc_size + self.action_dim
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether two rollouts of one clip differ."""
+        return self.pred_noise_std > 0 or self.lstm_state_noise_stddev > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where clips come from and how they are cut."""
+
+    path: str = "shapes"
+    """A video file, a folder of videos, a folder of TFRecords, or the name of a world (shapes)."""
+    kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
+    """Which reader; auto looks at what the path holds."""
+    sequence_length: int = 20
+    """Frames of a training clip, counted after the stride: context and future together."""
+    stride: int = 1
+    """Take every n-th frame."""
+    fps: float = 0.0
+    """Resample videos to this constant rate (0: the rate of each file)."""
+    crop: str = "center"
+    """Videos: center (largest centred square), stretch (squeeze to a square), or X,Y,SIDE in pixels."""
+    split: Literal["auto", "pattern", "hash", "time"] = "auto"
+    """How train, validation and test are told apart; docs/data.md says what auto takes."""
+    data_pattern: str = "*train*"
+    """TFRecords: glob of the training files."""
+    validation_pattern: str = "*validation*"
+    """TFRecords: glob of the validation files."""
+    test_pattern: str = "*test*"
+    """TFRecords: glob of the test files."""
+    cache: Literal["on", "off"] = "on"
+    """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
+    strict: bool = False
+    """Stop at the first file that can't be read instead of skipping it with a warning."""
+    batch_size: int = 8
+    """Clips of a batch, over all processes."""
+    workers: int = 0
+    """Processes that read clips ahead of the model (0: the training process itself)."""
+    clips: int = 20000
+    """shapes: number of generated clips."""
+    clip_length: int = 140
+    """shapes: frames of a generated clip."""
+    world_seed: int = 0
+    """shapes: seed of the world."""
+
+    def __post_init__(self) -> None:
+        check(
+            self.sequence_length >= 2, "data.sequence_length", self.sequence_length, "must be >= 2"
+        )
+        for name in ("stride", "batch_size", "clips", "clip_length"):
+            check(getattr(self, name) >= 1, f"data.{name}", getattr(self, name), "must be >= 1")
+        for name in ("fps", "workers", "world_seed"):
+            check(getattr(self, name) >= 0, f"data.{name}", getattr(self, name), "must be >= 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How long and on what a run trains, and what it writes."""
+
+    steps: int = 4_800_000
+    """Iterations in all."""
+    seed: int = 0
+    """Seed of weights, batches and noise."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
+    clip_gradient_norm: float = 0.0
+    """Gradients are scaled down to this norm (0: not at all)."""
+    clip_kind: Literal["tensor", "global"] = "tensor"
+    """Clip every gradient tensor by itself, the original's way, or all of them together."""
+    beta1: float = 0.9
+    """Adam's first decay rate."""
+    beta2: float = 0.999
+    """Adam's second decay rate."""
+    eps: float = 1e-8
+    """Adam's epsilon, as TensorFlow means it."""
+    warmup_steps: int = 0
+    """Steps over which learning rates rise linearly from 0."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """Learning rates after the warm-up: constant, or a cosine to zero at the last step."""
+    amp: Literal["off", "bf16", "fp16"] = "off"
+    """Automatic mixed precision."""
+    compile: bool = False
+    """Compile the networks with torch.compile."""
+    log_every: int = 20
+    """Steps between scalars in TensorBoard."""
+    evaluate_every: int = 500
+    """Steps between evaluations on validation clips (0: never)."""
+    evaluate_clips: int = 16
+    """Validation clips of an evaluation."""
+    evaluate_horizon: int = 20
+    """Frames that an evaluation predicts."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    checkpoint_secs: float = 0.0
+    """Seconds between checkpoints (0: by steps alone)."""
+    keep_checkpoints: int = 2
+    """Newest checkpoints kept."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "log_every", "checkpoint_every", "evaluate_clips"):
+            check(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "must be >= 1")
+        for name in ("evaluate_horizon", "keep_checkpoints"):
+            check(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "must be >= 1")
+        for name in ("seed", "clip_gradient_norm", "warmup_steps", "evaluate_every"):
+            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "must be >= 0")
+        for name in ("beta1", "beta2"):
+            check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "in [0, 1)")
+        check(self.eps > 0, "train.eps", self.eps, "must be above 0")
+        check(self.checkpoint_secs >= 0, "train.checkpoint_secs", self.checkpoint_secs, ">= 0")

@@ -1,0 +1,38 @@
+"""Loss functions that several modes share (REFERENCE section 2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from farframe.models.cells import truncated_normal_
+
+
+def mse(prediction: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Mean squared error over all elements."""
+    return (prediction - target).square().mean()
+
+
+def l1(prediction: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+    """Mean absolute error over all elements (the original's ``enc_pred_use_l1_loss``)."""
+    return (prediction - target).abs().mean()
+
+
+def add_noise(x: Float[Tensor, "..."], std: float) -> Float[Tensor, "..."]:
+    """``x`` plus truncated normal noise of ``std``; ``x`` itself for 0."""
+    return x if std == 0 else x + truncated_normal_(torch.empty_like(x), 1.0) * std
+
+
+def sigmoid_ramp(step: int, delay: float) -> float:
+    """0 to 1 around step ``delay``, over a tenth of it (``enc_pred_loss_scale_delay``)."""
+    delay = max(delay, 1.0)
+    exponent = (step - delay) / (0.1 * delay)
+    return 1 / (1 + math.exp(-exponent)) if exponent > -700 else 0.0
+
+
+def scale_gradient(x: Float[Tensor, "..."], share: float) -> Float[Tensor, "..."]:
+    """``x`` itself, through which only ``share`` of the gradient flows back."""
+    return x * share + x.detach() * (1 - share)

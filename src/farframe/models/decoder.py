@@ -1,0 +1,147 @@
+"""The decoder, the paper's VAN: first frame, its encoding, an encoding -> frame and mask.
+
+"Visual analogy network": the frame to draw is to the first frame what its encoding is to the
+first encoding. Nothing else is read, so any frame can be drawn without those before it.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from farframe.config import ModelConfig
+from farframe.models.cells import Conv, ConvTranspose, LayerNorm, dense, unflatten_hwc
+from farframe.types import Anchor, Decoded
+
+
+class Decoder(nn.Module):
+    """``anchor`` once a clip, then ``forward`` for any encodings of it."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.image_encoder = ImageEncoder(config)
+        self.enc_encoder = EncodingEncoder(config)
+        self.analogy = Analogy(config)
+        self.drawer = Drawer(config)
+
+    def anchor(
+        self, frame: Float[Tensor, "b c h w"], enc: Float[Tensor, "b e"]
+    ) -> Anchor:
+        """All that depends on the first frame alone."""
+        _, f_enc = self.enc_encoder(enc)
+        difference = self.image_encoder(frame) - f_enc
+        return Anchor(frame=frame, analogy=self.analogy.first(difference))
+
+    def forward(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
+        """Draw ``n`` encodings of each clip, in any order, in one pass."""
+        b, n, _ = enc.shape
+        low, high = self.enc_encoder(enc.flatten(0, 1))
+        first = _repeat(anchor.analogy, n)
+        drawn = self.drawer(high + self.analogy(first, high))
+        mask = torch.sigmoid(drawn[:, 3:])
+        frames = drawn[:, :3] * mask + _repeat(anchor.frame, n) * (1 - mask)
+        return Decoded(
+            frames=frames.unflatten(0, (b, n)),
+            masks=mask.unflatten(0, (b, n)),
+            features=(low.unflatten(0, (b, n)), high.unflatten(0, (b, n))),
+        )
+
+
+def _repeat(x: Float[Tensor, "b c h w"], n: int) -> Float[Tensor, "m c h w"]:
+    return x if n == 1 else x[:, None].expand(-1, n, -1, -1, -1).flatten(0, 1)
+
+
+def _activation(config: ModelConfig) -> nn.Module:
+    return nn.ReLU() if config.activation == "relu" else nn.SiLU()
+
+
+class ImageEncoder(nn.Sequential):
+    """f_img: frame -> features of an eighth of its size, 4w channels (``van_image_enc``)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        w, act, drop = config.width, _activation(config), nn.Dropout(1 - config.van_keep_prob)
+        super().__init__(
+            *(Conv(3, w), act, LayerNorm(w)),
+            *(Conv(w, w), act, nn.MaxPool2d(2), drop, LayerNorm(w)),
+            *(Conv(w, 2 * w), act),
+            *(Conv(2 * w, 2 * w), act, nn.MaxPool2d(2), drop, LayerNorm(2 * w)),
+            *(Conv(2 * w, 4 * w), act, Conv(4 * w, 4 * w), act, Conv(4 * w, 4 * w), act),
+            nn.MaxPool2d(2),
+        )
+
+
+class EncodingEncoder(nn.Module):
+    """f_enc: encoding -> maps L2 (2w channels) and L4 (4w), an eighth of the frame (``van_enc``)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        w, act = config.width, _activation(config)
+        self.side = config.frame_size // 16
+        size = self.side * self.side * w
+        self.act = act
+        self.dense = nn.Sequential(dense(config.enc_size, size), act, LayerNorm(size))
+        self.low = nn.Sequential(
+            *(ConvTranspose(w, w), act, LayerNorm(w)), *(ConvTranspose(w, 2 * w, stride=2), act)
+        )
+        self.high = nn.Sequential(
+            *(ConvTranspose(2 * w, 2 * w), act, LayerNorm(2 * w)),
+            *(ConvTranspose(2 * w, 4 * w), act),
+        )
+
+    def forward(
+        self, enc: Float[Tensor, "n e"]
+    ) -> tuple[Float[Tensor, "n f2 h8 w8"], Float[Tensor, "n f4 h8 w8"]]:
+        """Encoding -> (L2, L4)."""
+        low = self.low(unflatten_hwc(self.dense(self.act(enc)), self.side))
+        return low, self.high(low)
+
+
+class Analogy(nn.Module):
+    """What must change between the first frame and this one (``analogy_computation``)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        w, act = config.width, _activation(config)
+        self.act = act
+        self.conv_first = Conv(4 * w, 4 * w)
+        self.conv_this = Conv(4 * w, 4 * w)
+        self.joint = Conv(8 * w, 4 * w)
+        self.rest = nn.Sequential(
+            *(act, LayerNorm(4 * w)),
+            *(Conv(4 * w, 4 * w), act, Conv(4 * w, 4 * w), act),
+        )
+
+    def first(self, difference: Float[Tensor, "b f h8 w8"]) -> Float[Tensor, "b f h8 w8"]:
+        """The joint convolution's sum over the half of its inputs that the first frame gives.
+
+        Convolution is linear in its input channels, so this half is taken once a clip.
+        """
+        a = self.act(self.conv_first(difference))
+        half = self.joint.weight[:, : a.shape[1]]
+        return F.conv2d(a, half, self.joint.bias, padding=1)
+
+    def forward(
+        self, first: Float[Tensor, "n f h8 w8"], high: Float[Tensor, "n f h8 w8"]
+    ) -> Float[Tensor, "n f h8 w8"]:
+        """Analogy features of ``n`` frames whose clips' ``first`` is given."""
+        b = self.act(self.conv_this(high))
+        half = self.joint.weight[:, b.shape[1] :]
+        return self.rest(first + F.conv2d(b, half, padding=1))
+
+
+class Drawer(nn.Sequential):
+    """Features -> three colour channels and the mask's logit, at full size (``van_dec``)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        w, act, drop = config.width, _activation(config), nn.Dropout(1 - config.van_keep_prob)
+        super().__init__(
+            *(ConvTranspose(4 * w, 4 * w, stride=2), act, drop, LayerNorm(4 * w)),
+            *(ConvTranspose(4 * w, 4 * w), act, drop),
+            *(ConvTranspose(4 * w, 2 * w), act, drop, LayerNorm(2 * w)),
+            *(ConvTranspose(2 * w, 2 * w, stride=2), act, drop),
+            *(ConvTranspose(2 * w, w), act, drop, LayerNorm(w)),
+            *(ConvTranspose(w, 4, stride=2), act, drop),
+            ConvTranspose(4, 4),
+        )

@@ -1,0 +1,212 @@
+"""The model: four verbs over three networks. Read this file first.
+
+``encode`` frames, ``rollout`` encodings into the future, and ``decode`` any of them against the
+``anchor`` of the first frame. No pixel is ever fed back, so frame 1,000 can be drawn without
+drawing 1 to 999, and a rollout without drawing anything. ``predict`` is the four in a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from farframe.config import ModelConfig
+from farframe.models.decoder import Decoder
+from farframe.models.encoder import Encoder
+from farframe.models.predictor import Predictor
+from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
+
+DECODE_CHUNK = 256  # frames drawn at once by predict: bounds memory, costs no speed
+
+
+class HierarchicalModel(nn.Module):
+    """Encoder, predictor and decoder of "Hierarchical Long-term Video Prediction"."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.predictor = Predictor(config)
+        self.decoder = Decoder(config)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.predictor.back_connect_init.device
+
+    def encode(self, frames: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t e"]:
+        """Encodings of frames in [0, 1]; all frames of all clips in one call."""
+        return self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+
+    def anchor(
+        self, first_frame: Float[Tensor, "b c h w"], first_enc: Float[Tensor, "b e"]
+    ) -> Anchor:
+        """All that decoding needs of a clip's first frame (in [0, 1]) and its encoding."""
+        return self.decoder.anchor(first_frame, first_enc)
+
+    def rollout(
+        self,
+        enc: Float[Tensor, "b t e"],
+        actions: Float[Tensor, "b s a"] | None = None,
+        *,
+        context_frames: int,
+        horizon: int,
+        state: PredictorState | None = None,
+    ) -> Rollout:
+        """Roll encodings forward: the only loop over time.
+
+        Step t reads ``enc[:, t]`` while t < ``context_frames`` (teacher forcing), and its own last
+        output from then on, always with ``actions[:, t]`` (zeros without actions). A fresh rollout
+        takes ``context_frames + horizon - 1`` steps and so predicts frames 1, 2, ...
+        To go on from a returned ``state``, pass ``context_frames=0`` for ``horizon`` further steps.
+
+        Raises:
+            ValueError: if there are fewer encodings or actions than steps that need them.
+        """
+        steps = max(context_frames, 1) + horizon - 1
+        state = self.predictor.initial(len(enc)) if state is None else state
+        if enc.shape[1] < context_frames or (context_frames < 1 and state.last is None):
+            raise ValueError(
+                f"rollout got {enc.shape[1]} encodings for context_frames={context_frames}: "
+                "give as many encodings, or a state to continue from"
+            )
+        if actions is None:
+            actions = enc.new_zeros(len(enc), steps, self.config.action_dim)
+        if actions.shape[1] < steps or actions.shape[2] != self.config.action_dim:
+            raise ValueError(
+                f"rollout got actions of shape {tuple(actions.shape)}, needs "
+                f"({len(enc)}, {steps} or more, {self.config.action_dim})"
+            )
+        predictions: list[Tensor] = []
+        for t in range(steps):
+            last = enc[:, t] if t < context_frames else state.last
+            enc_pred, state = self.predictor(last, actions[:, t], state)
+            predictions.append(enc_pred)
+        return Rollout(enc_pred=torch.stack(predictions, 1), state=state)
+
+    def decode(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
+        """Draw any ``n`` encodings of each clip, in any order, in one call."""
+        return self.decoder(anchor, enc)
+
+    @torch.no_grad()
+    def predict(
+        self,
+        frames: Shaped[np.ndarray, "*bt c h w"] | Shaped[Tensor, "*bt c h w"],
+        actions: Shaped[np.ndarray, "*bs a"] | Shaped[Tensor, "*bs a"] | None = None,
+        *,
+        horizon: int,
+        every: int = 1,
+        at: Sequence[int] | None = None,
+        samples: int = 1,
+    ) -> Prediction:
+        """Predict ``horizon`` frames after the given ones and draw those asked for.
+
+        Args:
+            frames: the context, ``(t, 3, h, w)`` or ``(b, t, 3, h, w)``, uint8 or float in [0, 1],
+                at the model's frame size; at least ``config.context_frames`` of them.
+            actions: ``(t + horizon - 1 or more, a)``, with the same leading axis as ``frames``:
+                ``actions[i]`` is taken at frame i. Required if the model was trained with actions.
+            horizon: number of frames after the context.
+            every: draw frames ``every``, ``2 * every``, ... only.
+            at: draw just these, counted from 1 after the context: ``at=[1000]`` draws the
+                1,000th frame alone.
+            samples: futures for each clip, of a stochastic model.
+
+        Raises:
+            ValueError: for any argument out of range, naming it and what is allowed.
+        """
+        times = self._times(horizon, every, at)
+        context = self._context(frames)
+        acts = self._actions(actions, context, horizon)
+        if samples < 1 or (samples > 1 and not self.config.stochastic):
+            raise ValueError(
+                f"samples is {samples}: must be 1 for a deterministic model, >= 1 for one with "
+                "pred_noise_std or lstm_state_noise_stddev above 0"
+            )
+        training = self.training
+        self.eval()
+        try:
+            enc = self.encode(context)
+            anchor = self.anchor(context[:, 0], enc[:, 0])
+            if samples > 1:
+                enc, acts = (x.repeat_interleave(samples, 0) for x in (enc, acts))
+                anchor = Anchor(
+                    frame=anchor.frame.repeat_interleave(samples, 0),
+                    analogy=anchor.analogy.repeat_interleave(samples, 0),
+                )
+            count = context.shape[1]
+            rollout = self.rollout(enc, acts, context_frames=count, horizon=horizon)
+            future = rollout.enc_pred[:, count - 1 :]
+            chosen = future[:, torch.tensor(times, device=future.device) - 1]
+            chunk = max(1, DECODE_CHUNK // len(chosen))
+            drawn = [self.decode(anchor, part) for part in chosen.split(chunk, 1)]
+        finally:
+            self.train(training)
+        return Prediction(
+            frames=torch.cat([d.frames for d in drawn], 1).clamp_(0, 1),
+            masks=torch.cat([d.masks for d in drawn], 1),
+            enc_pred=future,
+            times=times,
+        )
+
+    @staticmethod
+    def _times(horizon: int, every: int, at: Sequence[int] | None) -> tuple[int, ...]:
+        if horizon < 1:
+            raise ValueError(f"horizon is {horizon}: must be >= 1")
+        if every < 1 or every > horizon:
+            raise ValueError(f"every is {every}: must lie in 1 to {horizon}, the horizon")
+        if at is None:
+            return tuple(range(every, horizon + 1, every))
+        if every != 1:
+            raise ValueError("every and at exclude each other: give one of them")
+        wrong = [t for t in at if not 1 <= t <= horizon]
+        if wrong or not at:
+            raise ValueError(f"at is {list(at)}: frames must lie in 1 to {horizon}, the horizon")
+        return tuple(at)
+
+    def _context(self, frames: object) -> Float[Tensor, "b t c h w"]:
+        context = torch.as_tensor(frames)
+        size, least = self.config.frame_size, self.config.context_frames
+        if context.ndim == 4:
+            context = context[None]
+        if context.ndim != 5 or tuple(context.shape[2:]) != (3, size, size):
+            raise ValueError(
+                f"frames have shape {tuple(context.shape)}: must be (t, 3, {size}, {size}) or "
+                f"(b, t, 3, {size}, {size})"
+            )
+        if context.shape[1] < least:
+            raise ValueError(
+                f"{context.shape[1]} context frames given: this model needs {least} or more"
+            )
+        if context.dtype == torch.uint8:
+            return context.to(self.device).float() / 255
+        if not context.is_floating_point():
+            raise ValueError(f"frames are {context.dtype}: must be uint8, or float in [0, 1]")
+        context = context.to(self.device, torch.float32)
+        if not bool(((context >= 0) & (context <= 1)).all()):
+            raise ValueError("float frames must lie in [0, 1]: divide frames of 0 to 255 by 255")
+        return context
+
+    def _actions(self, actions: object, context: Tensor, horizon: int) -> Float[Tensor, "b s a"]:
+        batch, steps, dim = len(context), context.shape[1] + horizon - 1, self.config.action_dim
+        if actions is None:
+            if dim:
+                raise ValueError(
+                    f"this model was trained with actions of {dim} numbers: pass actions of shape "
+                    f"({steps} or more, {dim})"
+                )
+            return context.new_zeros(batch, steps, 0)
+        given = torch.as_tensor(actions).to(self.device, torch.float32)
+        if given.ndim == 2:
+            given = given[None].expand(batch, -1, -1)
+        if given.ndim != 3 or len(given) != batch or given.shape[1] < steps or given.shape[2] != dim:
+            raise ValueError(
+                f"actions have shape {tuple(given.shape)}: must be ({batch}, {steps} or more, {dim})"
+            )
+        if not bool(given.isfinite().all()):
+            raise ValueError("actions hold NaN or infinite numbers: replace them before predicting")
+        return given

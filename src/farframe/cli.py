@@ -1,0 +1,269 @@
+"""The command line: parse, call, print. The only file that prints.
+
+Nothing heavy is imported before a verb is known, so that ``farframe --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from farframe import __version__
+from farframe.cli_words import UsageError, option, take_positional, unknown
+
+if TYPE_CHECKING:
+    from farframe.evaluation.report import Report
+    from farframe.run import RunConfig
+
+USAGE = """\
+farframe: train on video, then predict it far into the future
+
+  farframe train PRESET --data PATH --out RUN     train; `farframe train --help` lists the presets
+  farframe train --resume --out RUN               go on with an interrupted training
+  farframe predict RUN INPUT --horizon 200 --out DIR
+                                                  predict what follows on a video, as videos
+  farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
+
+  farframe VERB --help                            all options of a verb
+  farframe --version
+  --debug, or FARFRAME_DEBUG=1                    show where in the program an error came from
+"""
+
+TRAIN_USAGE = """\
+usage: farframe train PRESET --out RUN [--data PATH] [OPTIONS]
+       farframe train --resume --out RUN [OPTIONS]
+
+presets:
+{presets}
+
+`farframe train PRESET --help` shows every option with the preset's value.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; 2 for a user's mistake, told in one line."""
+    args = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in args or bool(os.environ.get("FARFRAME_DEBUG"))
+    args = [arg for arg in args if arg != "--debug"]
+    try:
+        with _log_shown():
+            return _dispatch(args)
+    except SystemExit as stop:  # tyro's, after the help
+        return int(stop.code or 0)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return 130
+    except Exception as error:
+        code = _exit_code(error)
+        if debug:
+            traceback.print_exc()
+        elif code == 0:
+            raise  # a mistake of farframe's own: the traceback is what a report of it needs
+        _complain(_message(error) if code > 128 else f"error: {_message(error)}")
+        return code or 1
+
+
+def _exit_code(error: Exception) -> int:
+    """2: a user's mistake; 1: what can't go on; above 128: ended by a signal; 0: unforeseen."""
+    if isinstance(error, (ValueError, OSError)):
+        return 2
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return 1
+    from farframe.training.stopping import Interrupted, TrainingError
+
+    if isinstance(error, Interrupted):
+        return 128 + error.signal
+    return 1 if isinstance(error, TrainingError) else 0
+
+
+def _dispatch(args: Sequence[str]) -> int:
+    verbs: dict[str, Callable[[list[str]], int]] = {
+        "train": _train,
+        "predict": _predict,
+        "evaluate": _evaluate,
+    }
+    verb, *rest = args or [""]
+    if verb in ("-h", "--help", "help"):
+        print(USAGE, end="")
+    elif verb in ("-V", "--version"):
+        print(f"farframe {__version__}")
+    elif verb in verbs:
+        return verbs[verb](rest)
+    else:
+        wrong = unknown("verb", verb, verbs) if verb else f"name a verb: {', '.join(verbs)}"
+        raise UsageError(f"{wrong} (see farframe --help)")
+    return 0
+
+
+def _say(text: str) -> None:
+    """Print a line, once however many processes torchrun has started."""
+    if os.environ.get("RANK", "0") == "0":
+        print(text)
+
+
+def _complain(text: str) -> None:
+    print(f"farframe: {text}", file=sys.stderr, flush=True)
+
+
+def _message(error: Exception) -> str:
+    """An error as one line."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class _Lines(logging.Handler):
+    """What the package logs, as lines on whatever stderr is at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        _complain(f"{level}{record.getMessage()}")
+
+
+@contextlib.contextmanager
+def _log_shown() -> Generator[None, None, None]:
+    logger, handler = logging.getLogger("farframe"), _Lines()
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+# -- train ---------------------------------------------------------------------------------------
+
+
+def _train(args: list[str]) -> int:
+    from farframe.cli_args import parse_train
+    from farframe.presets import PRESETS
+    from farframe.run import holds_run, load_config
+
+    name = take_positional(args)
+    if name is None and {"-h", "--help"} & set(args):
+        width = max(map(len, PRESETS))
+        lines = [f"  {name:<{width}}  {preset.summary}" for name, preset in PRESETS.items()]
+        print(TRAIN_USAGE.format(presets="\n".join(lines)), end="")
+        return 0
+    if name is not None and name not in PRESETS:
+        raise UsageError(f"{unknown('preset', name, PRESETS)} (see farframe train --help)")
+    folder = option(args, "--out")
+    stored = "--resume" in args and folder is not None and holds_run(Path(folder))
+    if not stored and name is None:
+        what = f"{folder} holds no run to resume" if folder else "name a preset, or --resume a run"
+        raise UsageError(
+            f"{what}; the presets are {', '.join(PRESETS)} (see farframe train --help)"
+        )
+    default = load_config(str(folder)) if stored else PRESETS[str(name)].config
+    if name not in (None, default.name):
+        raise UsageError(f"{folder} was started from preset {default.name}, not {name}")
+    parsed, config = parse_train(args, default, f"farframe train {default.name}")
+    if stored:
+        return _run_training(default, parsed.out, True, default.changes(config))
+    if not config.data.path:
+        raise UsageError(f"{name} needs --data: a video file, or a folder of videos or TFRecords")
+    if option(args, "--model.action-dim") is None:
+        config = _with_actions_of_data(config)
+    return _run_training(config, parsed.out, parsed.resume, None)
+
+
+def _with_actions_of_data(config: RunConfig) -> RunConfig:
+    """The run with actions of the size that the data has."""
+    from farframe.data.source import actions_in
+
+    mine, theirs = config.model.action_dim, actions_in(config.data)
+    if mine == theirs:
+        return config
+    _say(
+        f"model.action_dim is {theirs}, as {config.data.path} has it (the preset: {mine}); "
+        f"--model.action-dim {mine} keeps it"
+    )
+    return replace(config, model=replace(config.model, action_dim=theirs))
+
+
+def _run_training(
+    config: RunConfig, out: Path, resume: bool, overrides: dict[str, Any] | None
+) -> int:
+    from rich.console import Console
+
+    from farframe.training.loop import train
+    from farframe.training.progress import ConsoleReporter
+
+    reporter = ConsoleReporter(Console())
+    last = train(config, out, resume=resume, overrides=overrides, reporter=reporter)
+    _say(f"trained {last.step:,} steps: {last.path}")
+    return 0
+
+
+# -- predict and evaluate ------------------------------------------------------------------------
+
+
+def _predict(args: list[str]) -> int:
+    from farframe.cli_args import parse_predict
+    from farframe.prediction import predict_file
+    from farframe.run import load
+
+    parsed = parse_predict(args, "farframe predict")
+    model = load(parsed.run, device=parsed.device)
+    outputs = predict_file(model, parsed.input, parsed.out, options=parsed.prediction)
+    frames = f"{len(outputs.times)} of {parsed.prediction.horizon} predicted frames"
+    print(f"{frames} after {outputs.context_frames} given ones, at {outputs.fps:g} frames/s:")
+    for path in outputs.files:
+        print(f"  {path}")
+    return 0
+
+
+def _evaluate(args: list[str]) -> int:
+    from farframe.cli_args import EvaluateArgs, parse
+    from farframe.evaluation.report import evaluate_run
+
+    parsed = parse(EvaluateArgs, args, "farframe evaluate")
+    report = evaluate_run(
+        parsed.run,
+        data=parsed.data or None,
+        split=parsed.split,
+        horizon=parsed.horizon,
+        clips=parsed.clips,
+        videos=parsed.videos,
+        out=Path(parsed.out) if parsed.out else None,
+        device=parsed.device,
+        batch_size=parsed.batch_size,
+    )
+    _print_report(report)
+    return 0
+
+
+def _print_report(report: Report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=report.title, title_justify="left")
+    table.add_column("frame after context")
+    for name in ("PSNR (dB)", "copy last", "gain", "SSIM", "copy last"):
+        table.add_column(name, justify="right")
+    for row in report.rows:
+        table.add_row(
+            row.frames,
+            f"{row.psnr:.2f}",
+            f"{row.psnr_copy_last:.2f}",
+            f"{row.psnr - row.psnr_copy_last:+.2f}",
+            f"{row.ssim:.3f}",
+            f"{row.ssim_copy_last:.3f}",
+        )
+    Console().print(table)
+    evaluation = report.evaluation
+    if evaluation.world:
+        shares = ", ".join(f"{name} {share:.1%}" for name, share in evaluation.world.items())
+        print(f"frame {evaluation.horizon} against the world's labels: {shares}")
+    for path in report.written:
+        print(f"wrote {path}")

@@ -1,0 +1,57 @@
+"""Folders as sources see them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def walk(root: Path) -> Iterator[Path]:
+    """All files below a folder, sorted by their relative path, links followed.
+
+    Hidden files and folders are left out: indices, caches and half-copied files live there.
+
+    Raises:
+        OSError: if a folder can't be listed; silence would lose the data in it.
+    """
+    yield from sorted(_walk(root, set()), key=lambda path: path.relative_to(root).as_posix())
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+    status = folder.stat()
+    place = (status.st_dev, status.st_ino)
+    if place in seen:  # a link that leads back up
+        return
+    seen.add(place)
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                yield from _walk(folder / entry.name, seen)
+            else:
+                yield folder / entry.name
+
+
+VIDEO_SUFFIXES = frozenset(
+    (
+        *(".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+        *(".mpeg", ".mpg", ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+    )
+)
+"""What makes a file in a folder a video. A path to a single file may have any suffix."""
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is named like a video."""
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_regular(path: Path) -> bool:
+    """Whether it can be read without waiting for anybody: no folder, pipe, socket or device."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,172 @@
+"""What one pass over a video file finds out: presentation times, keyframes, picture sizes.
+
+A ``Track`` is all that is needed to say which stored frame is shown at any time, and to check
+after a jump in the file that the right frame came out. It goes to JSON and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt32
+
+from farframe.data.source import DataError
+from farframe.data.square import Turn
+
+SLOWEST, FASTEST = 1 / 3600, 10_000  # frames a second that a real recording may have
+MAX_REPEATS = 1000  # times that resampling may show one stored frame on average
+TIE = 1e-6  # seconds: of two equally near frames the earlier is taken, whatever the rounding
+
+
+class VideoError(DataError):
+    """Why one file can't be read; says no file name, whoever catches it knows it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """The readable frames of a file, numbered from 0 in the order they are shown.
+
+    ``pts`` are the frames' presentation times in units of ``tick`` seconds, or None where the
+    file has none that can be trusted: then the frames are ``1 / rate`` apart. ``rate`` is the
+    file's own average rate. ``keys`` are keyframes (at some distance from each other),
+    ``imprints`` checksums of all pictures. ``sizes`` are the stored picture sizes that occur,
+    ``aspect`` is the shape of a stored pixel. ``damage`` says why frames after the last are
+    missing.
+    """
+
+    length: int
+    pts: Int[np.ndarray, " n"] | None
+    tick: Fraction
+    rate: float
+    keys: Int[np.ndarray, " k"]
+    imprints: UInt32[np.ndarray, " n"]
+    sizes: tuple[tuple[int, int], ...]
+    aspect: float
+    turn: Turn
+    damage: str = ""
+
+    @cached_property
+    def times(self) -> Float[np.ndarray, " n"]:
+        """Seconds from the first frame to each."""
+        if self.pts is None:
+            return np.arange(self.length) / self.rate
+        return (self.pts - self.pts[0]) * float(self.tick)
+
+    @cached_property
+    def _turnovers(self) -> Float[np.ndarray, " m"]:
+        """Seconds after which frame i + 1 is the nearest one."""
+        return (self.times[:-1] + self.times[1:]) / 2 + TIE
+
+    def resampled(self, fps: float) -> tuple[float, int]:
+        """Output rate and number of frames at ``fps`` (0: the file's own average rate).
+
+        Output frame k is shown at ``k / rate``, as long as the last stored frame is not passed (by
+        more than a quarter of a stored frame: rates are rounded).
+
+        Raises:
+            VideoError: if frames would be repeated beyond reason.
+        """
+        if fps <= 0:
+            return self.rate, self.length
+        seconds = float(self.times[-1])
+        wanted = (seconds + 0.25 / self.rate) * fps
+        if not wanted <= MAX_REPEATS * self.length:  # infinite rates too
+            raise VideoError(
+                f"its {self.length} frames span {seconds:.6g} s: at {fps:g} frames a second each "
+                f"would be repeated more than {MAX_REPEATS} times; lower --data.fps"
+            )
+        return fps, int(wanted) + 1
+
+    def nearest(self, frames: Sequence[int] | range, rate: float) -> Int[np.ndarray, " m"]:
+        """The stored frame nearest in time to each output frame at ``rate``."""
+        return np.searchsorted(self._turnovers, np.asarray(frames, dtype=np.float64) / rate)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON; times become runs of equal steps, ``[first, [[step, repeats], ...]]``."""
+        pts: list[Any] | None = None
+        if self.pts is not None:
+            steps = np.diff(self.pts)
+            starts = np.flatnonzero(np.diff(steps, prepend=steps[:1] - 1)) if len(steps) else steps
+            runs = np.diff(starts, append=len(steps))
+            pts = [
+                int(self.pts[0]),
+                [[int(steps[s]), int(n)] for s, n in zip(starts, runs, strict=True)],
+            ]
+        turn = self.turn
+        return {
+            "length": self.length,
+            "pts": pts,
+            "tick": [self.tick.numerator, self.tick.denominator],
+            "rate": self.rate,
+            "keys": self.keys.tolist(),
+            "imprints": self.imprints.astype("<u4").tobytes().hex(),
+            "sizes": [list(size) for size in self.sizes],
+            "aspect": self.aspect,
+            "turn": [turn.transpose, turn.flip_x, turn.flip_y],
+            "damage": self.damage,
+        }
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Track:
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError, KeyError, TypeError: if the data is no track.
+        """
+        pts = None
+        if data["pts"] is not None:
+            first, runs = data["pts"]
+            steps = [np.full(n, step, dtype=np.int64) for step, n in runs]
+            pts = np.cumsum(np.concatenate([np.array([first], dtype=np.int64), *steps]))
+            if len(pts) != data["length"]:
+                raise ValueError("as many times as frames are needed")
+        return Track(
+            length=data["length"],
+            pts=pts,
+            tick=Fraction(*data["tick"]),
+            rate=data["rate"],
+            keys=np.array(data["keys"], dtype=np.int64),
+            imprints=np.frombuffer(bytes.fromhex(data["imprints"]), "<u4").astype(np.uint32),
+            sizes=tuple((int(w), int(h)) for w, h in data["sizes"]),
+            aspect=data["aspect"],
+            turn=Turn(*data["turn"]),
+            damage=data["damage"],
+        )
+
+
+def trusted_times(
+    pts: Sequence[int | None], tick: Fraction, declared: Fraction | None
+) -> tuple[Int[np.ndarray, " n"] | None, float]:
+    """The presentation times, if they can be believed, and the average rate.
+
+    Times that are missing or run backwards (raw streams; AVI with reordered frames) are dropped:
+    then frames are as far apart as the rate that the file declares.
+
+    Raises:
+        VideoError: if no camera could have taken that, or nothing tells the rate.
+    """
+    known = [p for p in pts if p is not None]
+    array = np.array(known, dtype=np.int64)
+    if len(known) == len(pts) and len(pts) > 1 and np.all(np.diff(array) >= 0):
+        steps, seconds = len(pts) - 1, float((known[-1] - known[0]) * tick)
+        # A declared rate that agrees to within the times' rounding is exact (30000/1001);
+        # many containers declare something else.
+        if declared and abs(steps / float(declared) - seconds) <= max(0.002, 2 * float(tick)):
+            return array, float(declared)
+        if seconds > 0:
+            return array, _sane(steps / seconds, f"{len(pts)} frames in {seconds:.6g} s")
+    if not declared:
+        raise VideoError("it has neither times nor a frame rate")
+    rate = _sane(float(declared), f"{float(declared):.6g} frames a second")
+    return (array if len(known) == len(pts) == 1 else None), rate
+
+
+def _sane(rate: float, text: str) -> float:
+    if not SLOWEST <= rate <= FASTEST:
+        raise VideoError(f"its times make no sense: {text}")
+    return rate

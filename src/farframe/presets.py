@@ -1,0 +1,89 @@
+"""Named runs to start from: ``farframe train NAME``. Every field can be overridden by a flag.
+
+``farframe train`` takes ``model.action_dim`` from the data. ``data.path`` is empty where it must be
+given.
+The recipe for small machines, and what else was tried, is in docs/recipes.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from farframe.config import DataConfig, ModelConfig, TrainConfig
+from farframe.modes import EPEV
+from farframe.run import RunConfig
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A run to start from, and one line on what it is for."""
+
+    config: RunConfig
+    summary: str
+
+
+_RECIPE = ModelConfig(
+    action_dim=0,
+    context_frames=5,
+    encoder="conv",
+    encoder_coords=True,
+    enc_norm="batch",
+    activation="silu",
+)
+"""What made EPEV learn in minutes; the sizes are each preset's own."""
+
+_ADAM = TrainConfig(steps=1000, beta2=0.99, warmup_steps=100, schedule="cosine")
+
+_SHAPES_TINY = RunConfig(
+    name="shapes-tiny",
+    model=replace(_RECIPE, frame_size=32, width=16, enc_size=32),
+    data=DataConfig(path="shapes", sequence_length=20, batch_size=8),
+    train=replace(_ADAM, steps=1200, evaluate_every=400, checkpoint_every=400),
+    mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=600.0),
+)
+
+_VIDEO_SMALL = RunConfig(
+    name="video-small",
+    model=replace(_RECIPE, width=24),
+    data=DataConfig(path="", sequence_length=20, batch_size=8),
+    train=replace(_ADAM, steps=4000, checkpoint_secs=300.0),
+    mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=2000.0),
+)
+
+_VIDEO = RunConfig(
+    name="video",
+    model=replace(_RECIPE, encoder="vgg"),
+    data=DataConfig(path="", sequence_length=37, batch_size=8, workers=4),
+    train=replace(
+        _ADAM, steps=120_000, evaluate_every=2000, checkpoint_every=2000, checkpoint_secs=600.0
+    ),
+    mode=EPEV(lr=1e-4, enc_pred_weight=0.1, enc_pred_delay=20_000.0),
+)
+
+_DEBUG = RunConfig(
+    name="debug",
+    model=replace(_RECIPE, frame_size=32, width=4, enc_size=8, context_frames=2, pred_cells=3),
+    data=DataConfig(path="shapes", sequence_length=6, batch_size=2, clips=200, clip_length=64),
+    train=replace(
+        _ADAM,
+        steps=4,
+        warmup_steps=0,
+        log_every=1,
+        evaluate_every=2,
+        evaluate_clips=2,
+        evaluate_horizon=4,
+        checkpoint_every=2,
+    ),
+    mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=2.0),
+)
+
+PRESETS: dict[str, Preset] = {
+    preset.config.name: preset
+    for preset in (
+        Preset(_SHAPES_TINY, "bouncing shapes, 32x32: the demo, minutes on two CPU cores"),
+        Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
+        Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),
+        Preset(_DEBUG, "bouncing shapes, everything tiny: seconds, to see that all works"),
+    )
+}
+"""Every preset by its name."""

@@ -1,0 +1,316 @@
+"""A run as one value, and its folder.
+
+::
+
+    runs/push/
+      config.json      the RunConfig, farframe's version and git hash, the data's fingerprint
+      checkpoints/     step-000000500/, step-000001000/, ...   (training/checkpoint.py)
+      logs/            TensorBoard events
+      metrics.jsonl    the same numbers, one JSON object a line
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+
+import torch
+
+from farframe import __version__
+from farframe.config import DataConfig, ModelConfig, TrainConfig, check
+from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes import MODES, Mode
+from farframe.training import checkpoint
+from farframe.training.distributed import pick_device
+
+FORMAT = 1
+CONFIG = "config.json"
+RESUMABLE = frozenset(
+    {f"train.{name}" for name in ("steps", "device", "compile", "keep_checkpoints", "log_every")}
+    | {f"train.{name}" for name in ("evaluate_every", "evaluate_clips", "evaluate_horizon")}
+    | {f"train.{name}" for name in ("checkpoint_every", "checkpoint_secs")}
+    | {"data.path", "data.workers", "data.cache", "name"}
+)
+"""Fields that may differ when a run goes on: they don't change what is learned from a batch, nor
+which batches there are (that ``data.path`` still holds the same data is checked by fingerprint)."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All that decides what a run computes; checked as a whole, never changed."""
+
+    name: str
+    """Name of the preset that the run started from."""
+    model: ModelConfig
+    data: DataConfig
+    train: TrainConfig
+    mode: Mode
+
+    def __post_init__(self) -> None:
+        length, context = self.data.sequence_length, self.model.context_frames
+        check(
+            length > context,
+            "data.sequence_length",
+            length,
+            f"must be above model.context_frames ({context}), or no frame is left to predict: "
+            "raise --data.sequence-length or lower --model.context-frames",
+        )
+        check(
+            self.model.enc_norm != "batch" or self.data.batch_size * context > 1,
+            "data.batch_size",
+            self.data.batch_size,
+            f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
+            "single encoding has no spread",
+        )
+
+    def to_json(self) -> str:
+        """The run as JSON text; the mode carries its tag."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The run as plain dictionaries of JSON's types."""
+        values: dict[str, Any] = asdict(self)
+        values["mode"] = {"tag": self.mode.tag, **values["mode"]}
+        return values
+
+    @staticmethod
+    def from_json(text: str) -> RunConfig:
+        """The inverse of ``to_json``.
+
+        Raises:
+            ValueError: for text that is no JSON, an unknown or missing key, a value of the wrong
+                type or out of range: one line that names the key.
+        """
+        return RunConfig.from_dict(_parse(text))
+
+    @staticmethod
+    def from_dict(values: object) -> RunConfig:
+        """The inverse of ``to_dict``, with the errors of ``from_json``."""
+        parts = _keys(values, [f.name for f in fields(RunConfig)], "")
+        mode = _mapping(parts["mode"], "mode")
+        tag = mode.get("tag")
+        check(tag in list(MODES), "mode.tag", tag, f"must be one of {', '.join(MODES)}")
+        return RunConfig(
+            name=_typed(str, parts["name"], "name"),
+            model=_decode(ModelConfig, parts["model"], "model"),
+            data=_decode(DataConfig, parts["data"], "data"),
+            train=_decode(TrainConfig, parts["train"], "train"),
+            mode=_decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
+        )
+
+    def changes(self, other: RunConfig) -> dict[str, Any]:
+        """Fields in which ``other`` differs: dotted name -> its value (another mode as a whole)."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        changed: dict[str, Any] = {}
+        for part, value in theirs.items():
+            if isinstance(value, dict) and (part != "mode" or value["tag"] == mine[part]["tag"]):
+                section = cast(dict[str, Any], value)
+                changed |= {f"{part}.{k}": v for k, v in section.items() if v != mine[part][k]}
+            elif value != mine[part]:
+                changed[part] = value
+        return changed
+
+    def resumed(self, overrides: Mapping[str, Any]) -> RunConfig:
+        """This stored run with what may change when it goes on (dotted names, see ``RESUMABLE``).
+
+        Raises:
+            ValueError: for a field that decides what is learned, naming it and both values.
+        """
+        stored = self.to_dict()
+        for key, value in overrides.items():
+            part, _, name = key.partition(".")
+            old = stored[part][name] if name else stored[part]
+            if value == old:
+                continue
+            if key not in RESUMABLE:
+                raise ValueError(
+                    f"{key} is {value!r}, but the run was started with {old!r}: a resumed run "
+                    f"keeps what it learns and how; leave out --{key.replace('_', '-')}, or start "
+                    "a new run in another folder"
+                )
+            if name:
+                stored[part][name] = value
+            else:
+                stored[part] = value
+        return RunConfig.from_dict(stored)
+
+
+def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
+    """The model of a trained run, in eval mode (public as ``farframe.load``).
+
+    Args:
+        path: a run's folder (its newest intact checkpoint is taken), or one checkpoint's folder.
+        device: where to put it: cpu, cuda, cuda:1, ..., or auto.
+
+    Raises:
+        ValueError: if there is no such folder, it holds no run or no checkpoint yet, or what it
+            holds is damaged; one line that names the file and the way out.
+    """
+    run, chosen = locate(Path(path))
+    config = load_config(run)
+    target = pick_device(device)
+    if chosen is None:
+        chosen = checkpoint.latest(run).path
+    else:
+        checkpoint.verify(chosen)
+    with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
+        model = HierarchicalModel(config.model)
+    checkpoint.load_weights(model, chosen, checkpoint.WEIGHTS)
+    return model.to(target).eval()
+
+
+def load_config(path: str | Path) -> RunConfig:
+    """The configuration of a run's folder, or of the run that a checkpoint's folder lies in.
+
+    Raises:
+        ValueError: as ``load``.
+    """
+    run, _ = locate(Path(path))
+    return _read(run)[0]
+
+
+def locate(path: Path) -> tuple[Path, Path | None]:
+    """The run's folder and, if ``path`` is a checkpoint's folder, that checkpoint.
+
+    Raises:
+        ValueError: if ``path`` is neither.
+    """
+    if not path.exists():
+        raise ValueError(f"{path}: there is no such folder; give the folder of a trained run")
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file: give the folder of a trained run (--out of training)")
+    if (path / CONFIG).is_file():
+        return path, None
+    if (path / checkpoint.META).is_file():
+        run = path.resolve().parent.parent
+        if (run / CONFIG).is_file():
+            return run, path
+        raise ValueError(f"{path} is a checkpoint outside of its run: {run / CONFIG} is missing")
+    raise ValueError(f"{path} is not a run: it has no {CONFIG}")
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a training has begun in ``folder``."""
+    return (folder / CONFIG).is_file()
+
+
+def stored_fingerprint(run: Path) -> str:
+    """Fingerprint of the data that the run began with.
+
+    Raises:
+        ValueError: if config.json is damaged.
+    """
+    return _read(run)[1]
+
+
+def write_config(run: Path, config: RunConfig, fingerprint: str) -> None:
+    """Write ``config.json``, whole or not at all."""
+    record = {
+        "format": FORMAT,
+        "farframe": __version__,
+        "git": _git_hash(),
+        "data_fingerprint": fingerprint,
+        "run": config.to_dict(),
+    }
+    temporary = run / f".{CONFIG}.{os.getpid()}"
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(record, indent=2) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(run / CONFIG)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _read(run: Path) -> tuple[RunConfig, str]:
+    path = run / CONFIG
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file, so {run} is not a run")
+    try:
+        record = _mapping(_parse(path.read_text(encoding="utf-8")), "the file")
+        version = record.get("format")
+        check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
+        record = _keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
+        return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
+
+
+def _git_hash() -> str | None:
+    """Commit of the checkout that this package runs from; None if it is installed otherwise."""
+    package = Path(__file__).resolve().parent
+    root = package.parent.parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    command += ["--exclude=*"]  # no tags: the hash itself
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None  # no git, or no commit yet
+    return done.stdout.strip() or None
+
+
+def _parse(text: str) -> object:
+    def refuse(constant: str) -> object:
+        raise ValueError(f"{constant} is not a number that a run can have")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+
+
+def _mapping(values: object, where: str) -> dict[str, Any]:
+    if not isinstance(values, dict):
+        raise ValueError(f"{where} is {values!r:.40}: must be a JSON object")
+    return cast(dict[str, Any], values)
+
+
+def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
+    """``values`` if it has exactly the keys ``names``."""
+    given = _mapping(values, where or "the run")
+    dot = f"{where}." if where else ""
+    for key in given:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, 1)
+            raise ValueError(
+                f"unknown key {dot}{key}" + (f": is {dot}{near[0]} meant?" if near else "")
+            )
+    missing = [dot + name for name in names if name not in given]
+    if missing:
+        raise ValueError(f"missing key {', '.join(missing)}")
+    return given
+
+
+def _decode(cls: type[T], values: object, where: str) -> T:
+    """A dataclass from a mapping, every value of exactly the declared type."""
+    names = [f.name for f in fields(cast(Any, cls))]
+    given = _keys(values, names, where)
+    hints = get_type_hints(cls)
+    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in names}
+    return cls(**typed)
+
+
+def _typed(hint: Any, value: object, key: str) -> Any:
+    """``value`` if it is a ``hint``: bool, int, float (also written as 1), str or Literal."""
+    if get_origin(hint) is Literal:
+        allowed = get_args(hint)
+        check(value in allowed, key, value, f"must be one of {', '.join(map(str, allowed))}")
+        return value
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if hint is float and number and math.isfinite(cast(float, value)):
+        return float(cast(float, value))
+    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    check(fits and hint is not float, key, value, f"must be a {hint.__name__}")
+    return value

@@ -60,6 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _complain("interrupted")
         return 130
+    except BrokenPipeError:  # who read our output (head, less) has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        return 141
     except Exception as error:
         code = _exit_code(error)
         if debug:
@@ -97,7 +100,8 @@ def _dispatch(args: Sequence[str]) -> int:
     elif verb in verbs:
         return verbs[verb](rest)
     else:
-        wrong = unknown("verb", verb, verbs) if verb else f"name a verb: {', '.join(verbs)}"
+        known = (*verbs, "--help", "--version")
+        wrong = unknown("verb", verb, known) if verb else f"name a verb: {', '.join(verbs)}"
         raise UsageError(f"{wrong} (see farframe --help)")
     return 0
 
@@ -224,43 +228,22 @@ def _predict(args: list[str]) -> int:
 
 
 def _evaluate(args: list[str]) -> int:
-    from farframe.cli_args import EvaluateArgs, parse
+    from farframe.cli_args import EvaluateArgs
+    from farframe.cli_parse import parse
     from farframe.evaluation.report import evaluate_run
 
     parsed = parse(EvaluateArgs, args, "farframe evaluate")
-    report = evaluate_run(
-        parsed.run,
-        data=parsed.data or None,
-        split=parsed.split,
-        horizon=parsed.horizon,
-        clips=parsed.clips,
-        videos=parsed.videos,
-        out=Path(parsed.out) if parsed.out else None,
-        device=parsed.device,
-        batch_size=parsed.batch_size,
-    )
+    report = evaluate_run(parsed.run, parsed.evaluation, out=parsed.out, device=parsed.device)
     _print_report(report)
     return 0
 
 
 def _print_report(report: Report) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(title=report.title, title_justify="left")
-    table.add_column("frame after context")
-    for name in ("PSNR (dB)", "copy last", "gain", "SSIM", "copy last"):
-        table.add_column(name, justify="right")
-    for row in report.rows:
-        table.add_row(
-            row.frames,
-            f"{row.psnr:.2f}",
-            f"{row.psnr_copy_last:.2f}",
-            f"{row.psnr - row.psnr_copy_last:+.2f}",
-            f"{row.ssim:.3f}",
-            f"{row.ssim_copy_last:.3f}",
-        )
-    Console().print(table)
+    from farframe.evaluation.table import drawn
+
+    Console().print(drawn(report.rows, report.title))
     evaluation = report.evaluation
     if evaluation.world:
         shares = ", ".join(f"{name} {share:.1%}" for name, share in evaluation.world.items())

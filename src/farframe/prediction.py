@@ -173,7 +173,8 @@ def read_input(source: Path, frame_size: int, options: PredictOptions, count: in
     if is_tfrecord(source):
         _refuse(source, options, "crop")
         return _record(source, frame_size, options, count)
-    from farframe.data.video_clip import read_frames_folder, read_video
+    from farframe.data.image_folder import read_frames_folder
+    from farframe.data.video_clip import read_video
 
     _refuse(source, options, "clip")
     folder = source.is_dir()

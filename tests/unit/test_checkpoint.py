@@ -1,4 +1,4 @@
-"""Checkpoints: complete or absent, every altered byte found, pruned only after the new one stands."""
+"""Checkpoints: complete or absent, any altered byte found, old ones pruned only after the new."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def network(value: float = 1.0) -> nn.Module:
 def save(run: Path, step: int, keep: int = 2, **more: Any) -> Checkpoint:
     weights: dict[str, Tensor] = network(step).state_dict()
     training = {"step": step, "state": [torch.arange(step % 10), {"a": (1.5, None, "x")}]}
-    return checkpoint.save(run, step, weights=weights, extra={}, training=training, keep=keep, **more)
+    return checkpoint.save(
+        run, step, weights=weights, extra={}, training=training, keep=keep, **more
+    )
 
 
 def names(run: Path) -> list[str]:
@@ -60,9 +62,7 @@ def test_extra_networks_have_a_file_of_their_own(tmp_path: Path) -> None:
 
 def test_strange_memory_formats_are_saved_plainly(tmp_path: Path) -> None:
     net = nn.Conv2d(4, 4, 3).to(memory_format=torch.channels_last)
-    saved = checkpoint.save(
-        tmp_path, 1, weights=net.state_dict(), extra={}, training={}, keep=1
-    )
+    saved = checkpoint.save(tmp_path, 1, weights=net.state_dict(), extra={}, training={}, keep=1)
     other = nn.Conv2d(4, 4, 3)
     checkpoint.load_weights(other, saved.path, checkpoint.WEIGHTS)
     assert torch.equal(other.weight, net.weight)

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from farframe import __version__, cli
-from farframe.cli_args import EvaluateArgs, parse, parse_predict, parse_train
+from farframe.cli_args import EvaluateArgs, parse_predict, parse_train
+from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, option, take_positional, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.modes import MODES
@@ -67,6 +68,18 @@ def test_help_names_every_verb(args: list[str], capsys: pytest.CaptureFixture[st
     text = capsys.readouterr().out
     for verb in ("train", "predict", "evaluate"):
         assert f"farframe {verb} " in text
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    code = "import sys; from farframe.cli import main; sys.exit(main(['train', 'debug', '--help']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,8 @@ from farframe.data.reader import collate
 from farframe.data.splits import Segment
 from farframe.evaluation.evaluate import Evaluation, evaluate_model, predict_clips
 from farframe.evaluation.metrics import METRICS, PSNR_CAP
-from farframe.evaluation.report import table, write_json
+from farframe.evaluation.report import write_json
+from farframe.evaluation.table import table
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Clip, Prediction
 from farframe.worlds.shapes import ShapesSource

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from farframe.data.frame_cache import FrameCache, locked, side_by_side
+from farframe.data.concurrency import locked, side_by_side
+from farframe.data.frame_cache import FrameCache
+from farframe.data.progress import progress
 from farframe.data.source import DataError
 
 LENGTHS = (3, 40, 1, 70)
@@ -153,3 +157,34 @@ def test_the_first_error_stops_the_others() -> None:
     assert len(begun) < 200
     assert side_by_side(5, lambda n: n * n, threading.Event()) == [0, 1, 4, 9, 16]
     assert side_by_side(0, work, stop) == []
+
+
+class Terminal(io.StringIO):
+    """A stderr that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_bar_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Terminal()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with progress("decoding", 40, "frames") as advance:
+        advance(40)
+    assert "decoding" in screen.getvalue()
+    assert "40/40 frames" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+
+
+def test_progress_is_a_line_now_and_then_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="farframe")
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    with progress("decoding", 40, "frames") as advance:
+        advance(10)
+        assert caplog.text == ""
+        monkeypatch.setattr("farframe.data.progress.time.monotonic", lambda: 1e12)
+        advance(10)
+        advance(10)
+    assert [r.getMessage() for r in caplog.records] == ["decoding: 20 of 40 frames"]

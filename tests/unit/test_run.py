@@ -15,7 +15,6 @@ from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.modes import MODES
 from farframe.presets import PRESETS
 from farframe.run import RunConfig, load, load_config, locate, stored_fingerprint, write_config
-from farframe.training import checkpoint
 from farframe.training.distributed import World, pick_device
 from farframe.training.state import TrainingState
 
@@ -107,7 +106,9 @@ def test_whole_numbers_are_floats_too() -> None:
 
 def test_context_must_leave_frames_to_predict() -> None:
     data = replace(tiny().data, sequence_length=2)
-    with pytest.raises(ValueError, match=r"data\.sequence_length is 2.*model\.context_frames \(2\)"):
+    with pytest.raises(
+        ValueError, match=r"data\.sequence_length is 2.*model\.context_frames \(2\)"
+    ):
         replace(tiny(), data=data)
 
 

@@ -17,7 +17,7 @@ import pytest
 from video_files import AVI, MKV, RECIPES, Recipe, decode, make_sound, make_video
 
 from farframe.config import DataConfig
-from farframe.data import frame_cache, video_index, video_seek
+from farframe.data import frame_cache, open_files, video_index, video_seek
 from farframe.data.source import ClipSource, DataError
 from farframe.data.video_folder import VideoFolder
 
@@ -363,7 +363,7 @@ def test_streaming_keeps_a_few_files_open(tmp_path: Path, monkeypatch: pytest.Mo
     assert opened == ["0.mkv"]
     for index in range(6):
         source.read(index, range(4))
-    assert len(source._open._readers) == video_seek.KEPT_OPEN
+    assert len(source._open._readers) == open_files.KEPT_OPEN
     source.read(5, range(4, 8))
     assert len(opened) == 6 or opened.count("5.mkv") == 1
 
@@ -396,3 +396,17 @@ def test_the_fingerprint_follows_content_and_reading(three: Path, tmp_path: Path
     assert len({base, *(s.fingerprint() for s in others)}) == 7
     make_video(three / "b.avi", Recipe(name="b.avi", codec="mpeg4", options={"g": "11"}))
     assert open_videos(three).fingerprint() != base
+
+
+def test_names_of_any_bytes(tmp_path: Path) -> None:
+    folder = tmp_path / "videos"
+    path = make_video(folder / "a.mkv", MKV, count=12)
+    strange = os.fsdecode(os.fsencode(folder) + b"/\xff \xfe%03d.mkv")
+    try:
+        os.rename(path, strange)
+    except OSError:
+        pytest.skip("this disk knows only names in UTF-8")
+    for _ in range(2):  # the second time from the index
+        source = open_videos(folder, tmp_path / "cache")
+        assert [r.length for r in source.recordings] == [12]
+        assert decode(source.read(0, range(3)).frames) == [0, 1, 2]

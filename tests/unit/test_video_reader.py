@@ -16,9 +16,12 @@ import pytest
 from video_files import AVI, MKV, MP4, RECIPES, Recipe, code, decode, make_sound, make_video
 
 from farframe.data.square import Crop, Turn, View
-from farframe.data.video_reader import Picture, packet_rate, scan
+from farframe.data.video_picture import Picture
+from farframe.data.video_reader import packet_rate
+from farframe.data.video_scan import scan
 from farframe.data.video_seek import FrameReader
-from farframe.data.video_track import Track, VideoError, trusted_times
+from farframe.data.video_times import VideoError, trusted_times
+from farframe.data.video_track import Track
 
 RGB = Recipe(name="rgb.mkv", codec="ffv1", pix_fmt="bgr0")  # lossless to the bit
 COUNT = 40
@@ -359,6 +362,8 @@ def test_what_is_no_video(videos: dict[str, Path], content: bytes, reason: str) 
 def test_sound_alone_is_no_video(tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no video in it, only audio"):
         scan(make_sound(tmp_path / "a.mp4"))
+    with pytest.raises(VideoError, match="no video in it, only a cover picture and audio"):
+        scan(make_sound(tmp_path / "b.mp4", cover=True))
     with pytest.raises(VideoError, match="No such file"):
         scan(tmp_path / "missing.mp4")
 
@@ -419,3 +424,27 @@ def test_a_hole_ends_the_good_part(tmp_path: Path) -> None:
     assert 20 < track.length < 40
     assert track.damage == "Invalid data found when processing input"
     assert decode(squares(path, track)) == list(range(track.length))
+
+
+def test_pictures_may_change_their_size(tmp_path: Path) -> None:
+    raw = RECIPES[17]
+    small = make_video(tmp_path / "a.h264", raw, count=20).read_bytes()
+    large = make_video(tmp_path / "b.h264", raw, count=20, size=(96, 96)).read_bytes()
+    path = tmp_path / "c.h264"
+    path.write_bytes(small + large)
+    track = scan(path)
+    assert track.sizes == ((64, 48), (96, 96))
+    assert decode(squares(path, track)) == [*range(20), *range(20)]
+
+
+@pytest.mark.parametrize("cut", [188 * 20, 188 * 20 + 77])
+def test_a_recording_that_starts_anywhere(
+    videos: dict[str, Path], tmp_path: Path, cut: int
+) -> None:
+    """Frames that need what was cut away are passed over, not shown broken."""
+    path = tmp_path / "cut.ts"
+    path.write_bytes(videos["broadcast.ts"].read_bytes()[cut:])
+    track = scan(path)
+    assert 20 <= track.length < COUNT
+    assert not track.damage
+    assert decode(squares(path, track)) == list(range(COUNT - track.length, COUNT))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.stream import Disposition
 
 BITS = 8
 
@@ -129,15 +130,23 @@ def make_video(
     return path
 
 
-def make_sound(path: Path) -> Path:
-    """A file with sound and no picture."""
+def make_sound(path: Path, cover: bool = False) -> Path:
+    """A file with sound and no picture, or only the picture of its cover."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
+        if cover:
+            picture = container.add_stream("mjpeg", rate=1)
+            picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+            picture.disposition = Disposition.attached_pic
         for number in range(8):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
             )
             frame.sample_rate, frame.pts = 16000, number * 1024
             container.mux(stream.encode(frame))
+        if cover:
+            image = av.VideoFrame.from_ndarray(code(1, 64, 48), format="rgb24")
+            image.pts = 0
+            container.mux(picture.encode(image.reformat(format="yuvj420p")))
         container.mux(stream.encode())
     return path

@@ -11,22 +11,17 @@ import math
 import os
 import shutil
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
+from farframe.data.concurrency import side_by_side
 from farframe.data.progress import progress
 from farframe.data.source import DataError
-
-try:
-    import fcntl
-except ImportError:  # Windows: no locks between processes there
-    fcntl = None
 
 logger = logging.getLogger("farframe")
 SPARE = 64 * 2**20  # bytes that must stay free on the disk
@@ -69,8 +64,9 @@ class FrameCache:
             if not self.whole():
                 raise DataError(f"{self.path} is gone or damaged: start again to decode anew")
             offset = len(_header(self._shape))
-            self._mapped = np.memmap(self.path, np.uint8, "r", offset, self._shape)
-        return np.asarray(self._mapped[rows])
+            mapped = np.memmap(self.path, np.uint8, "r", offset, self._shape)
+            self._mapped = np.asarray(mapped)  # a plain array, so that what is read is one too
+        return self._mapped[rows]
 
     def write(self, lengths: Sequence[int], frames: FrameWriter) -> None:
         """Write the frames of all recordings, one after another, and rename when whole.
@@ -99,7 +95,8 @@ class FrameCache:
         except OSError as error:
             raise DataError(f"can't write {self.path} ({error.strerror}){_WAY_OUT}") from error
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):
+                part.unlink()
 
     def _copy(
         self,
@@ -142,52 +139,6 @@ class FrameCache:
                 f"decoded frames would take {_text(size)} in {folder}, where {_text(free)} are "
                 f"free{_WAY_OUT}"
             )
-
-
-def side_by_side(count: int, work: Callable[[int], Any], stop: threading.Event) -> list[Any]:
-    """``[work(0), ..., work(count - 1)]``, in threads (FFmpeg and Pillow let Python go on).
-
-    At the first error, or Ctrl-C, ``stop`` is set, what has not begun is left, and the error is
-    raised.
-    """
-    if count == 1:
-        return [work(0)]
-    with ThreadPoolExecutor(min(count, os.cpu_count() or 1)) as pool:
-        jobs = [pool.submit(work, index) for index in range(count)]
-        try:
-            wait(jobs, return_when=FIRST_EXCEPTION)
-            failed = [j for j in jobs if j.done() and not j.cancelled() and j.exception()]
-            return [job.result() for job in failed or jobs]
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def locked(folder: Path | None) -> Generator[None]:
-    """Let one process at a time prepare ``folder``; others wait, then find the work done.
-
-    The lock ends with its process, however that ends. Without a folder that can be written to,
-    or on systems without locks, this does nothing.
-    """
-    if folder is None or fcntl is None:
-        yield
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
-    except OSError:
-        yield
-        return
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logger.info("waiting for another process that is preparing %s", folder)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:  # some network disks know no locks
-            logger.debug("no lock in %s: %s", folder, error)
-        yield
 
 
 _WAY_OUT = ": stream the videos instead with --data.cache off, or free some space"

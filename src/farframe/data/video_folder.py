@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -13,16 +12,16 @@ import numpy as np
 from jaxtyping import UInt8
 
 from farframe.config import DataConfig
-from farframe.data.files import VIDEO_SUFFIXES, is_regular, is_video, walk
-from farframe.data.frame_cache import FrameCache, locked
+from farframe.data.concurrency import locked
+from farframe.data.frame_cache import FrameCache
+from farframe.data.open_files import OpenFiles
 from farframe.data.source import DataError, Recording
 from farframe.data.square import Crop, View
+from farframe.data.video_choice import complaints, find_videos
 from farframe.data.video_index import Entry, index_videos, names_of
-from farframe.data.video_seek import FrameReader, OpenFiles
-from farframe.data.video_track import VideoError
+from farframe.data.video_seek import FrameReader
+from farframe.data.video_times import VideoError
 from farframe.types import Clip
-
-logger = logging.getLogger("farframe")
 
 _READING = "video 1"  # part of the fingerprint: change it when the same file gives other pixels
 
@@ -70,10 +69,10 @@ class VideoFolder:
         """
         crop = Crop.parse(data.crop)
         path = Path(data.path).expanduser()
-        files = _find(path)
+        files = find_videos(path)
         with locked(cache_dir):
             entries = index_videos(files, cache_dir)
-            reasons = _usable(entries, crop, data)
+            reasons = complaints(entries, crop, data)
             rows = [(n, files[n], entries[n]) for n, reason in reasons.items() if not reason]
             if not rows:
                 tried = names_of([f"{name}: {reason}" for name, reason in reasons.items()])
@@ -157,61 +156,3 @@ class VideoFolder:
                     yield square
             except VideoError as error:
                 raise DataError(f"{recording.file}: {error}") from error
-
-
-def _find(path: Path) -> dict[str, Path]:
-    """The video files of a path by their names: relative, or just the name of a single file.
-
-    Raises:
-        DataError: if there are none.
-    """
-    if is_regular(path):
-        return {path.name: path}
-    if not path.is_dir():
-        raise DataError(f"{path} does not exist: name a video file or a folder of videos")
-    try:
-        found = [file for file in walk(path) if is_video(file) and is_regular(file)]
-    except OSError as error:
-        raise DataError(f"{error.filename or path} can't be listed: {error.strerror}") from error
-    if not found:
-        raise DataError(
-            f"{path} holds no videos: looked in it and below for {' '.join(sorted(VIDEO_SUFFIXES))}"
-        )
-    return {file.relative_to(path).as_posix(): file for file in found}
-
-
-def _usable(entries: Mapping[str, Entry], crop: Crop, data: DataConfig) -> dict[str, str]:
-    """Why each unusable file is so, after a warning for each; "" for those that can be used.
-
-    Where no file is left there are no warnings.
-
-    Raises:
-        DataError: for the first broken or damaged file if ``data.strict``.
-    """
-    reasons = {name: _complaint(entry, crop, float(data.fps)) for name, entry in entries.items()}
-    if all(reasons.values()) and not data.strict:
-        return reasons  # nothing is left: the error says it all
-    for name, reason in reasons.items():
-        track, text = entries[name].track, f"skipping {name}: {reason}"
-        if not reason:
-            if track is None or not track.damage:
-                continue
-            reason = f"it goes bad after frame {track.length - 1} ({track.damage})"
-            text = f"{name}: {reason}; the frames before are used"
-        if data.strict:
-            raise DataError(f"{name}: {reason}; mend or remove it, or drop --data.strict")
-        logger.warning("%s", text)
-    return reasons
-
-
-def _complaint(entry: Entry, crop: Crop, fps: float) -> str:
-    """Why a file can't be used, or ""."""
-    track = entry.track
-    if track is None:
-        return entry.error
-    view = View(crop, 1, track.aspect, track.turn)
-    try:
-        track.resampled(fps)
-    except VideoError as error:
-        return str(error)
-    return next((c for c in (view.complaint(*size) for size in track.sizes) if c), "")

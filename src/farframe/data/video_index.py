@@ -14,10 +14,11 @@ from typing import Any
 
 import av
 
-from farframe.data.frame_cache import side_by_side
+from farframe.data.concurrency import side_by_side
 from farframe.data.progress import progress
-from farframe.data.video_reader import scan
-from farframe.data.video_track import Track, VideoError
+from farframe.data.video_scan import scan
+from farframe.data.video_times import VideoError
+from farframe.data.video_track import Track
 
 logger = logging.getLogger("farframe")
 

@@ -20,26 +20,11 @@ from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError, open_source
 from farframe.data.splits import Segment, Split, segments
 from farframe.evaluation.evaluate import Evaluation, evaluate_model, predict_clips
+from farframe.evaluation.table import Row, table
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.run import load, load_config, locate
 from farframe.training.checkpoint import latest, verify
 from farframe.video import comparison, write_video
-
-STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
-"""Frames after the context that a table shows."""
-RANGES = ((1, 5), (6, 20), (1, 20), (21, 100), (101, 1000))
-"""First and last frames of the ranges over which it shows means."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A line of the table: a frame after the context, or the mean over a range of frames."""
-
-    frames: str
-    psnr: float
-    psnr_copy_last: float
-    ssim: float
-    ssim_copy_last: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,91 +37,79 @@ class Report:
     written: tuple[Path, ...]
 
 
-def table(evaluation: Evaluation) -> tuple[Row, ...]:
-    """Single frames first, then means over ranges, then the mean over the whole horizon."""
-    horizon = evaluation.horizon
-    steps = [step for step in STEPS if step < horizon] + [horizon]
-    spans = [(first, min(last, horizon)) for first, last in (*RANGES, (1, horizon))]
-    cuts = [(k, k) for k in steps] + [(first, last) for first, last in spans if first < last]
-    return tuple(_row(evaluation, first, last) for first, last in dict.fromkeys(cuts))
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions:
+    """What to measure on."""
 
+    data: str = ""
+    """Path of the data (empty: what the run was trained on)."""
+    split: Split | Literal["all"] = "test"
+    """Part of the data; all for data that was no part of the training."""
+    horizon: int = 20
+    """Frames to predict after the context."""
+    clips: int = 64
+    """Clips to measure, spread evenly over the split."""
+    videos: int = 0
+    """Videos to write, of the first clips: truth, prediction, mask and error side by side."""
+    batch_size: int = 8
+    """Clips predicted at once."""
 
-def _row(evaluation: Evaluation, first: int, last: int) -> Row:
-    chosen = slice(first - 1, last)
-    return Row(
-        frames=str(first) if first == last else f"mean {first}-{last}",
-        psnr=float(evaluation.psnr[chosen].mean()),
-        psnr_copy_last=float(evaluation.psnr_copy_last[chosen].mean()),
-        ssim=float(evaluation.ssim[chosen].mean()),
-        ssim_copy_last=float(evaluation.ssim_copy_last[chosen].mean()),
-    )
+    def __post_init__(self) -> None:
+        for name, least in {"horizon": 1, "clips": 1, "videos": 0, "batch_size": 1}.items():
+            value, flag = getattr(self, name), name.replace("_", "-")
+            check(value >= least, f"--{flag}", value, f"must be at least {least}")
 
 
 def evaluate_run(
-    run: Path,
-    *,
-    data: str | None = None,
-    split: Split | Literal["all"] = "test",
-    horizon: int = 20,
-    clips: int = 64,
-    videos: int = 0,
-    out: Path | None = None,
-    device: str = "auto",
-    batch_size: int = 8,
+    run: Path, options: EvaluateOptions, *, out: Path | None = None, device: str = "auto"
 ) -> Report:
-    """Measure a trained run on ``clips`` clips of a split, spread evenly over it.
+    """Measure a trained run and write ``evaluation.json`` and the videos.
 
     Args:
         run: the run's folder (its newest checkpoint is taken), or one checkpoint's folder.
-        data: path of the data (None: what the run was trained on).
-        split: train, validation, test, or all for data that was no part of the training.
-        horizon: frames to predict after the model's context.
-        clips: clips to measure (fewer if the split has fewer windows).
-        videos: comparison videos to write, of the first of these clips.
-        out: where to write ``evaluation.json`` and the videos; a name that ends in ``.json`` is
-            the file itself (None: ``<run>/evaluation``).
+        options: what to measure on.
+        out: folder to write into, or the JSON file if it ends in ``.json`` (None:
+            ``<run>/evaluation``).
         device: where to compute, as in ``train.device``.
-        batch_size: clips predicted at once.
 
     Raises:
-        ValueError: if an argument is out of range, or recordings are too short for the horizon.
-        DataError: if the run or its data can't be read.
+        ValueError: if ``out`` can't be written.
+        DataError: if the data can't be read, or its clips are too short for the horizon.
     """
-    for name, value, least in (("horizon", horizon, 1), ("clips", clips, 1), ("videos", videos, 0)):
-        check(value >= least, f"--{name}", value, f"must be at least {least}")
     folder, checkpoint = locate(run)
     checkpoint = checkpoint or latest(folder).path
     file = _target(folder / "evaluation" if out is None else out)
     config = load_config(folder)
-    chosen = config.data if data is None else replace(config.data, path=data, kind="auto")
+    other = {"path": options.data, "kind": "auto"} if options.data else {}
+    data = replace(config.data, **other)
     model = load(checkpoint, device=device)
-    source = open_source(chosen, model.config.frame_size, cache_dir=folder / "cache")
-    _check_actions(source, model, chosen)
-    context = model.config.context_frames
-    windows = _windows(source, chosen, split, context, horizon)
-    indices = windows.spread(clips)
-    with torch.random.fork_rng():
+    source = open_source(data, model.config.frame_size, cache_dir=folder / "cache")
+    _check_actions(source, model, data)
+    windows = _windows(source, data, options, model.config.context_frames)
+    indices = windows.spread(options.clips)
+    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
         torch.manual_seed(config.train.seed)  # the same noise every time
         evaluation = evaluate_model(
             model,
             windows,
             indices=indices,
-            context=context,
-            horizon=horizon,
-            batch_size=batch_size,
+            context=model.config.context_frames,
+            horizon=options.horizon,
+            batch_size=options.batch_size,
             judge=getattr(source, "judge", None),
         )
         file.parent.mkdir(parents=True, exist_ok=True)
-        films = tuple(_videos(model, windows, indices[:videos], context, horizon, file.parent))
+        films = tuple(_videos(model, windows, indices[: options.videos], evaluation, file.parent))
     facts = {
         "run": str(run),
         "step": verify(checkpoint),
-        "data": {**asdict(chosen), "fingerprint": source.fingerprint()},
-        "split": split,
+        "data": {**asdict(data), "fingerprint": source.fingerprint()},
+        "split": options.split,
     }
     write_json(file, facts | _numbers(evaluation))
+    what = f"{evaluation.clips} clips of {data.path}, split {options.split}"
     return Report(
-        title=f"{run} at step {facts['step']}: {evaluation.clips} clips of {chosen.path}, {split}",
+        title=f"{run} at step {facts['step']}: {what}",
         evaluation=evaluation,
         rows=table(evaluation),
         written=(file, *films),
@@ -163,19 +136,15 @@ def _check_actions(source: ClipSource, model: HierarchicalModel, data: DataConfi
 
 
 def _windows(
-    source: ClipSource,
-    data: DataConfig,
-    split: Split | Literal["all"],
-    context: int,
-    horizon: int,
+    source: ClipSource, data: DataConfig, options: EvaluateOptions, context: int
 ) -> ClipWindows:
     """All windows of ``context + horizon`` frames of a split; one clear error if there is none."""
+    split, needed = options.split, context + options.horizon
     if split == "all":
         parts = [Segment(i, 0, r.length) for i, r in enumerate(source.recordings)]
     else:
         parts = segments(source, data, split)
-    needed, longest = context + horizon, max(part.stop - part.start for part in parts)
-    available = (longest - 1) // data.stride + 1
+    available = (max(part.stop - part.start for part in parts) - 1) // data.stride + 1
     if available < needed:
         way_out = (
             f"lower --horizon to {available - context} or less"
@@ -183,8 +152,8 @@ def _windows(
             else "give longer recordings"
         )
         raise DataError(
-            f"{data.path}: the longest clip (split: {split}) has {available} frames, but "
-            f"context {context} + horizon {horizon} needs {needed}: {way_out}"
+            f"{data.path}: the longest clip (split: {split}) has {available} frames, but context "
+            f"{context} + horizon {options.horizon} needs {needed}: {way_out}"
         )
     return ClipWindows(source, parts, needed, data.stride)
 
@@ -193,11 +162,11 @@ def _videos(
     model: HierarchicalModel,
     windows: ClipWindows,
     indices: Sequence[int],
-    context: int,
-    horizon: int,
+    evaluation: Evaluation,
     folder: Path,
 ) -> Iterator[Path]:
     """Write truth, prediction, mask and error of single clips side by side."""
+    context, horizon = evaluation.context, evaluation.horizon
     for number, index in enumerate(indices):
         clip = windows[index]
         drawn = predict_clips(model, [clip], context, horizon)

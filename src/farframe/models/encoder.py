@@ -18,6 +18,10 @@ VGG16 = ((1, 1), (2, 2), (4, 4, 4), (8, 8, 8), (8, 8, 8))  # multiples of the wi
 class Encoder(nn.Module):
     """Frame in [0, 1] -> encoding, for any number of frames at once."""
 
+    mean: Tensor
+    grey: Tensor
+    coords: Tensor
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
@@ -64,6 +68,8 @@ class Keypoints(nn.Module):
     Autoencoders for Visuomotor Learning", ICRA 2016; not in the original.)
     """
 
+    coords: Tensor
+
     def __init__(self, c_in: int, count: int, side: int) -> None:
         super().__init__()
         self.heat = nn.Conv2d(c_in, count, 1)
@@ -102,10 +108,10 @@ def strided(config: ModelConfig, c_in: int) -> tuple[nn.Sequential, int]:
 
 
 def keypoints(config: ModelConfig, c_in: int) -> tuple[nn.Sequential, int]:
-    """Strided convolutions down to an eighth of 64 pixels, then ``Keypoints``."""
+    """Strided convolutions down to an eighth (of 32 pixels a quarter), then ``Keypoints``."""
     shrink = 4 if config.frame_size == 32 else 8
     strides = (2, 2, 1) if shrink == 4 else (2, 2, 2)
-    layers, c_in = _strided_layers(config, c_in, tuple(zip((1, 2, 4), strides, strict=True)))
+    layers, c_in = _strided_layers(config, c_in, tuple(zip((1, 2, 2), strides, strict=True)))
     count = 2 * config.width
     head = Keypoints(c_in, count, config.frame_size // shrink)
     return nn.Sequential(*layers, head), 2 * count + c_in

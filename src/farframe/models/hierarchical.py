@@ -68,8 +68,8 @@ class HierarchicalModel(nn.Module):
             ValueError: if there are fewer encodings or actions than steps that need them.
         """
         steps = max(context_frames, 1) + horizon - 1
-        state = self.predictor.initial(len(enc)) if state is None else state
-        if enc.shape[1] < context_frames or (context_frames < 1 and state.last is None):
+        now = self.predictor.initial(len(enc)) if state is None else state
+        if enc.shape[1] < context_frames or (context_frames < 1 and now.last is None):
             raise ValueError(
                 f"rollout got {enc.shape[1]} encodings for context_frames={context_frames}: "
                 "give as many encodings, or a state to continue from"
@@ -83,10 +83,10 @@ class HierarchicalModel(nn.Module):
             )
         predictions: list[Tensor] = []
         for t in range(steps):
-            last = enc[:, t] if t < context_frames else state.last
-            enc_pred, state = self.predictor(last, actions[:, t], state)
+            last = enc[:, t] if t < context_frames else now.last
+            enc_pred, now = self.predictor(last, actions[:, t], now)
             predictions.append(enc_pred)
-        return Rollout(enc_pred=torch.stack(predictions, 1), state=state)
+        return Rollout(enc_pred=torch.stack(predictions, 1), state=now)
 
     def decode(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
         """Draw any ``n`` encodings of each clip, in any order, in one call."""

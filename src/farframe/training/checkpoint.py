@@ -51,6 +51,11 @@ class DamagedError(ValueError):
     """A checkpoint that is not what was written: the message names file and damage."""
 
 
+def at(run: Path, step: int) -> Checkpoint:
+    """The checkpoint of ``run`` after ``step`` steps, whether it has been written or not."""
+    return Checkpoint(run / FOLDER / f"step-{step:09d}", step)
+
+
 def checkpoints(run: Path) -> list[Checkpoint]:
     """All checkpoints of a run's folder, newest first, unchecked."""
     folder = run / FOLDER
@@ -125,7 +130,7 @@ def save(
     """
     folder = run / FOLDER
     folder.mkdir(exist_ok=True)
-    target = folder / f"step-{step:09d}"
+    target = at(run, step).path
     temporary = folder / f".{target.name}.{os.getpid()}"
     buffer = io.BytesIO()  # torch.save into a file would hide why the disk refused
     torch.save(dict(training), buffer)

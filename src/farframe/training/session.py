@@ -155,6 +155,7 @@ class Session:
                 "a weight is not finite", self.state.done, self.config.mode.tag, self.found
             )
         if not self.world.first:
+            self.found = checkpoint.at(self.out, self.state.done)
             return
         with self.losses.paused():
             self.log.flush()

@@ -93,9 +93,13 @@ class TrainingState:
         return torch.autocast(self.device.type, _AMP_TYPES[kind], enabled=kind != "off")
 
     def compile(self, backend: str = "inductor") -> None:
-        """Compile the networks in place: names of weights stay what they are."""
+        """Compile the networks in place: names of weights stay what they are.
+
+        Shapes never change in training, and guarding against it makes the predictor, which is
+        called with views of other tensors, compile anew until torch gives up.
+        """
         for network in (self.model.encoder, self.model.predictor, self.model.decoder):
-            network.compile(backend=backend)
+            network.compile(backend=backend, dynamic=False)
 
     def finite(self) -> bool:
         """Whether all weights and statistics are (waits for the device)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,8 +56,7 @@ class Validation:
 
     def measure(self, model: HierarchicalModel) -> Evaluation:
         """Curves over the horizon; always the same noise, and torch's random state untouched."""
-        with torch.random.fork_rng(devices=_devices(model)):
-            torch.manual_seed(self.seed)
+        with self._apart(model):
             return evaluate_model(
                 model,
                 self.windows,
@@ -67,11 +68,18 @@ class Validation:
     def film(self, model: HierarchicalModel) -> tuple[UInt8[np.ndarray, "t h w 3"], float]:
         """The first clip as truth | prediction | mask | error, and its frames per second."""
         clip = self.windows[self.indices[0]]
-        with torch.random.fork_rng(devices=_devices(model)):
-            torch.manual_seed(self.seed)
+        with self._apart(model):
             drawn = predict_clips(model, [clip], self.context, self.horizon)
         frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
         return comparison(clip.frames, frames, masks, self.context), clip.fps
+
+    @contextmanager
+    def _apart(self, model: HierarchicalModel) -> Generator[None, None, None]:
+        """Draw from a random stream of its own, and compile nothing for shapes seen only here."""
+        devices = [model.device] if model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.compiler.set_stance("force_eager"):
+            torch.manual_seed(self.seed)
+            yield
 
 
 def scalars(evaluation: Evaluation) -> dict[str, float]:
@@ -84,7 +92,3 @@ def curves(evaluation: Evaluation) -> dict[str, list[float]]:
     return {
         f"curve/{name}": [round(float(v), 4) for v in getattr(evaluation, name)] for name in CURVES
     }
-
-
-def _devices(model: HierarchicalModel) -> list[torch.device]:
-    return [model.device] if model.device.type == "cuda" else []

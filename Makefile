@@ -12,7 +12,7 @@ PIP_FLAGS := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pyto
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check bench
+.PHONY: help venv demo test check
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -29,10 +29,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## train on bouncing shapes, predict 100 frames of clips never seen, measure: about 6 minutes
-	$(BIN)/farframe train shapes-tiny --out $(DEMO)
-	$(BIN)/farframe predict $(DEMO) --horizon 100 --out $(DEMO)/prediction
-	$(BIN)/farframe evaluate $(DEMO) --videos 4
+demo: $(INSTALLED) ## train on bouncing shapes, predict 100 frames of clips never seen, measure: about 10 minutes
+	$(BIN)/farframe train shapes-tiny --out $(DEMO) --resume
+	$(BIN)/farframe predict $(DEMO) shapes:0 --horizon 100 --out $(DEMO)/prediction --overwrite
+	$(BIN)/farframe evaluate $(DEMO) --horizon 100 --videos 2
 
 test: check ## everything: the checks, then all tests
 	$(BIN)/python -m pytest
@@ -42,6 +42,3 @@ check: $(INSTALLED) ## lint, format, types, budgets
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/unit/test_budgets.py
-
-bench: $(INSTALLED) ## how fast this machine trains and predicts
-	$(BIN)/farframe bench

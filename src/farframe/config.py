@@ -107,7 +107,7 @@ class DataConfig:
     fps: float = 0.0
     """Resample videos to this constant rate (0: the rate of each file)."""
     crop: str = "center"
-    """Videos: center (largest centred square), stretch (squeeze to a square), or X,Y,SIDE in pixels."""
+    """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels."""
     split: Literal["auto", "pattern", "hash", "time"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"

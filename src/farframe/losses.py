@@ -11,17 +11,17 @@ from torch import Tensor
 from farframe.models.cells import truncated_normal_
 
 
-def mse(prediction: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+def mse(prediction: Float[Tensor, ...], target: Float[Tensor, ...]) -> Float[Tensor, ""]:
     """Mean squared error over all elements."""
     return (prediction - target).square().mean()
 
 
-def l1(prediction: Float[Tensor, "..."], target: Float[Tensor, "..."]) -> Float[Tensor, ""]:
+def l1(prediction: Float[Tensor, ...], target: Float[Tensor, ...]) -> Float[Tensor, ""]:
     """Mean absolute error over all elements (the original's ``enc_pred_use_l1_loss``)."""
     return (prediction - target).abs().mean()
 
 
-def add_noise(x: Float[Tensor, "..."], std: float) -> Float[Tensor, "..."]:
+def add_noise(x: Float[Tensor, ...], std: float) -> Float[Tensor, ...]:
     """``x`` plus truncated normal noise of ``std``; ``x`` itself for 0."""
     return x if std == 0 else x + truncated_normal_(torch.empty_like(x), 1.0) * std
 
@@ -33,6 +33,6 @@ def sigmoid_ramp(step: int, delay: float) -> float:
     return 1 / (1 + math.exp(-exponent)) if exponent > -700 else 0.0
 
 
-def scale_gradient(x: Float[Tensor, "..."], share: float) -> Float[Tensor, "..."]:
+def scale_gradient(x: Float[Tensor, ...], share: float) -> Float[Tensor, ...]:
     """``x`` itself, through which only ``share`` of the gradient flows back."""
     return x * share + x.detach() * (1 - share)

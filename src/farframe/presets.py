@@ -25,29 +25,42 @@ class Preset:
 _RECIPE = ModelConfig(
     action_dim=0,
     context_frames=5,
-    encoder="conv",
-    encoder_coords=True,
-    enc_norm="batch",
+    encoder="keypoint",
     activation="silu",
+    pred_cells=3,
+    pred_init="glorot",
+    pred_residual="velocity",
 )
 """What made EPEV learn in minutes; the sizes are each preset's own."""
 
-_ADAM = TrainConfig(steps=1000, beta2=0.99, warmup_steps=100, schedule="cosine")
+_SMALL_EPEV = EPEV(
+    lr=2e-3,
+    enc_pred_weight=0.05,
+    enc_pred_delay=200.0,
+    enc_pred_relative=True,
+    enc_pred_ramp="encoder",
+    decode_frames=5,
+)
+"""The predictor learns from the first step; the encoder heeds it once the decoder draws."""
+
+_ADAM = TrainConfig(
+    steps=1000, beta2=0.99, warmup_steps=100, schedule="cosine", clip_gradient_norm=1.0
+)
 
 _SHAPES_TINY = RunConfig(
     name="shapes-tiny",
-    model=replace(_RECIPE, frame_size=32, width=16, enc_size=32),
-    data=DataConfig(path="shapes", sequence_length=20, batch_size=8),
-    train=replace(_ADAM, steps=1200, evaluate_every=400, checkpoint_every=400),
-    mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=600.0),
+    model=replace(_RECIPE, frame_size=32, width=16, enc_size=16, pred_units=96),
+    data=DataConfig(path="shapes", sequence_length=20, batch_size=16),
+    train=replace(_ADAM, steps=1200, evaluate_every=600, checkpoint_every=300),
+    mode=_SMALL_EPEV,
 )
 
 _VIDEO_SMALL = RunConfig(
     name="video-small",
-    model=replace(_RECIPE, width=24),
+    model=replace(_RECIPE, width=24, enc_size=64, pred_units=128),
     data=DataConfig(path="", sequence_length=20, batch_size=8),
-    train=replace(_ADAM, steps=4000, checkpoint_secs=300.0),
-    mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=2000.0),
+    train=replace(_ADAM, steps=4000, checkpoint_secs=300),
+    mode=replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0),
 )
 
 _VIDEO = RunConfig(

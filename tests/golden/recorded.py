@@ -24,7 +24,7 @@ HERE = Path(__file__).parent
 
 @cache
 def arrays(name: str) -> dict[str, np.ndarray]:
-    """Everything recorded for a mode; inputs and variables come from ``epev`` where not repeated."""
+    """Everything recorded for a mode; what it does not repeat comes from ``epev``."""
     recorded = dict(np.load(HERE / f"{name}.npz"))
     if "in/images" not in recorded:
         for key, value in arrays("epev").items():

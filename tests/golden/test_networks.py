@@ -65,9 +65,9 @@ def test_loading_is_strict() -> None:
     model, _ = networks("epev")
     values = {k[4:]: v for k, v in arrays("epev").items() if k.startswith("var/")}
     name = "timestep/predict/dense/bias"
-    with pytest.raises(ValueError, match=f"1 missing .*{name}"):
+    with pytest.raises(ValueError, match=rf"1 missing .*{name}"):
         load_variables({k: v for k, v in values.items() if k != name}, model)
-    with pytest.raises(ValueError, match="1 unknown .*surplus"):
+    with pytest.raises(ValueError, match=r"1 unknown .*surplus"):
         load_variables({**values, "surplus": np.zeros(3, np.float32)}, model)
     with pytest.raises(ValueError, match=f"{name} has shape"):
         load_variables({**values, name: np.zeros(3, np.float32)}, model)
@@ -87,8 +87,7 @@ def test_original_size_has_the_original_number_of_parameters() -> None:
     with torch.device("meta"):
         model = HierarchicalModel(ModelConfig())
     millions = {
-        name: sum(p.numel() for p in net.parameters()) / 1e6
-        for name, net in model.named_children()
+        name: sum(p.numel() for p in net.parameters()) / 1e6 for name, net in model.named_children()
     }
     assert millions == {
         "encoder": pytest.approx(14.8, abs=0.05),

@@ -20,7 +20,7 @@ from farframe.models.encoder import VGG16, Encoder
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.models.predictor import Predictor
 
-Variable = tuple[str, nn.Parameter, str]  # the original's name, our parameter, how axes map
+Variable = tuple[str, Tensor, str]  # the original's name, our parameter, how axes map
 
 # the order of the axes of our parameter in terms of the original's
 _AXES = {"conv": (3, 2, 0, 1), "conv_transpose": (3, 2, 0, 1), "dense": (1, 0), "vector": (0,)}
@@ -39,7 +39,7 @@ def variables(
 
 
 def load_variables(
-    arrays: Mapping[str, Float[np.ndarray, "..."]],
+    arrays: Mapping[str, Float[np.ndarray, ...]],
     model: HierarchicalModel,
     discriminator: Discriminator | None = None,
 ) -> None:
@@ -66,7 +66,7 @@ def load_variables(
             parameter.copy_(torch.from_numpy(np.ascontiguousarray(value)))
 
 
-def to_original(value: Float[Tensor, "..."], axes: str) -> Float[np.ndarray, "..."]:
+def to_original(value: Float[Tensor, ...], axes: str) -> Float[np.ndarray, ...]:
     """A tensor laid out as one of ours (a parameter, its gradient), in the original's layout."""
     return np.transpose(value.detach().cpu().numpy(), np.argsort(_AXES[axes]))
 
@@ -80,10 +80,8 @@ def _numbered(scope: str, layers: list[nn.Module]) -> Iterator[Variable]:
     """Layers in the original's order of creation, numbered per kind."""
     seen: dict[str, int] = {}
     for layer in layers:
-        for cls, kind in _KINDS:
-            if isinstance(layer, cls):
-                break
-        else:
+        kind = next((kind for cls, kind in _KINDS if isinstance(layer, cls)), None)
+        if kind is None:
             continue
         count = seen.get(kind, 0)
         seen[kind] = count + 1

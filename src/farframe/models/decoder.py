@@ -26,9 +26,7 @@ class Decoder(nn.Module):
         self.analogy = Analogy(config)
         self.drawer = Drawer(config)
 
-    def anchor(
-        self, frame: Float[Tensor, "b c h w"], enc: Float[Tensor, "b e"]
-    ) -> Anchor:
+    def anchor(self, frame: Float[Tensor, "b c h w"], enc: Float[Tensor, "b e"]) -> Anchor:
         """All that depends on the first frame alone."""
         _, f_enc = self.enc_encoder(enc)
         difference = self.image_encoder(frame) - f_enc
@@ -73,7 +71,7 @@ class ImageEncoder(nn.Sequential):
 
 
 class EncodingEncoder(nn.Module):
-    """f_enc: encoding -> maps L2 (2w channels) and L4 (4w), an eighth of the frame (``van_enc``)."""
+    """f_enc: encoding -> maps L2 (2w channels) and L4 (4w), an eighth of a frame (``van_enc``)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ class Discriminator(nn.Module):
         )
         side = config.frame_size // 32
         size = 2 * e + 2 * side * side * w
-        units = (4 * e, 4 * e, 2 * e, e)
+        self.units = units = (4 * e, 4 * e, 2 * e, e)
         self.cells = nn.ModuleList(
             LSTMCell(c_in, c_out) for c_in, c_out in zip((size, *units), units, strict=False)
         )
@@ -44,7 +44,7 @@ class Discriminator(nn.Module):
             for net, maps in zip((self.low, self.high), features, strict=True)
         )
         inputs = torch.cat((enc, low, high), 2)
-        states = [enc.new_zeros(b, 2 * norm.num_channels) for norm in self.norms]
+        states = [enc.new_zeros(b, 2 * units) for units in self.units]
         result = enc.new_zeros(b, e)
         for step in inputs.unbind(1):
             result = torch.cat((step, result), 1)

@@ -203,9 +203,10 @@ class HierarchicalModel(nn.Module):
         given = torch.as_tensor(actions).to(self.device, torch.float32)
         if given.ndim == 2:
             given = given[None].expand(batch, -1, -1)
-        if given.ndim != 3 or len(given) != batch or given.shape[1] < steps or given.shape[2] != dim:
+        shape = tuple(given.shape)
+        if len(shape) != 3 or shape[0] != batch or shape[1] < steps or shape[2] != dim:
             raise ValueError(
-                f"actions have shape {tuple(given.shape)}: must be ({batch}, {steps} or more, {dim})"
+                f"actions have shape {shape}: must be ({batch}, {steps} or more, {dim})"
             )
         if not bool(given.isfinite().all()):
             raise ValueError("actions hold NaN or infinite numbers: replace them before predicting")

@@ -40,11 +40,11 @@ class Motion:
 
     kind: int
     colour: int
-    start: Float[np.ndarray, "2"]
-    velocity: Float[np.ndarray, "2"]
+    start: Float[np.ndarray, 2]
+    velocity: Float[np.ndarray, 2]
     phase: float
 
-    def at(self, t: Float[np.ndarray, "t"]) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, "t"]]:
+    def at(self, t: Float[np.ndarray, t]) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, t]]:
         """Centre (x, y) and radius at times ``t``, in sides of the frame."""
         span = 1 - 2 * MARGIN
         path = (self.start + self.velocity * t[:, None]) % (2 * span)
@@ -69,7 +69,7 @@ def draw_motion(seed: int, index: int) -> Motion:
 def coverage(
     kind: int,
     position: Float[np.ndarray, "t 2"],
-    radius: Float[np.ndarray, "t"],
+    radius: Float[np.ndarray, t],
     size: int,
 ) -> Float[np.ndarray, "t h w"]:
     """Share of each pixel that the shape covers, from its signed distance (anti-aliased)."""
@@ -148,7 +148,7 @@ class ShapesSource:
             IndexError: if the clip or a frame does not exist.
         """
         recording = self._recordings[index]
-        if len(frames) and not (0 <= min(frames) and max(frames) < recording.length):
+        if len(frames) and (min(frames) < 0 or max(frames) >= recording.length):
             raise IndexError(f"frames {frames} of a clip of {recording.length}")
         motion = draw_motion(self.seed, index)
         position, radius = motion.at(np.asarray(frames, np.float64))
@@ -170,7 +170,9 @@ class ShapesSource:
         )
 
     def judge(
-        self, frames: UInt8[np.ndarray, "n c h w"], labels: Mapping[str, Shaped[np.ndarray, "n ..."]]
+        self,
+        frames: UInt8[np.ndarray, "n c h w"],
+        labels: Mapping[str, Shaped[np.ndarray, "n ..."]],
     ) -> dict[str, float]:
         """Is the right shape in the right colour there? Shares of ``frames``; see ``judge.py``."""
         from farframe.worlds.judge import judge  # it draws templates with this module

@@ -20,8 +20,9 @@ MODES: dict[str, Mode] = {
 
 # How near each variable's change comes to the recorded one: the median over variables and the 95 %
 # quantile (relative), and the median over single elements (in learning rates). The gradients of
-# e2e are tiny (norms from 3e-5), and Adam makes full steps of what rounding decides there.
-AFTER = {"epev": (1e-3, 0.05, 0.01), "e2e": (0.03, 0.5, 0.1)}
+# e2e are tiny (norms from 3e-5), and Adam makes full steps of what rounding decides there: our own
+# float32 and float64 runs differ by (0.027, 0.14, 0.24), the recording from float32 by less.
+AFTER = {"epev": (1e-3, 0.05, 0.01), "e2e": (0.03, 0.2, 0.2)}
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from farframe.config import DataConfig, ModelConfig, TrainConfig
-from farframe.modes import MODES
+from farframe.modes import MODES, Mode
 from farframe.run import RunConfig
 from farframe.training import checkpoint
 from farframe.training.progress import Reporter
@@ -42,8 +42,15 @@ def tiny(tag: str = "epev", *, data: Mapping[str, Any] = {}, **train: Any) -> Ru
             TrainConfig(steps=4, device="cpu", log_every=2, evaluate_every=0, checkpoint_every=100),
             **train,
         ),
-        mode=replace(MODES[tag](), lr=1e-3),
+        mode=with_rate(MODES[tag](), 1e-3),
     )
+
+
+def with_rate(mode: Mode, rate: float) -> Mode:
+    """The mode with all its learning rates set to ``rate``."""
+    names = [f.name for f in fields(mode) if f"_{f.name}".endswith("_lr")]
+    assert names
+    return replace(mode, **dict.fromkeys(names, rate))
 
 
 def contents(run: Path) -> dict[str, Tensor]:

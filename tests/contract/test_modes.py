@@ -1,0 +1,162 @@
+"""What every training mode promises, whichever it is: nothing here names one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_run import Heard, contents, differing, tiny, with_rate
+from torch import Tensor
+
+from farframe.data.reader import collate
+from farframe.modes import MODES
+from farframe.run import RunConfig, load
+from farframe.training.distributed import World
+from farframe.training.loop import train
+from farframe.training.state import TrainingState
+from farframe.types import Batch
+from farframe.worlds.shapes import ShapesSource
+
+modes = pytest.mark.parametrize("tag", MODES)
+CPU = torch.device("cpu")
+
+
+def clips(count: int, length: int = 4) -> Batch:
+    source = ShapesSource(clips=count, length=length, frame_size=32, seed=1)
+    return collate([source.read(i, range(length)) for i in range(count)])
+
+
+def quiet(config: RunConfig) -> RunConfig:
+    """The same run without dropout and noise."""
+    still = {"enc_keep_prob": 1.0, "van_keep_prob": 1.0, "pred_noise_std": 0.0}
+    return replace(config, model=replace(config.model, **still))
+
+
+def tensors(batch: Batch) -> Iterator[tuple[str, Tensor]]:
+    for field in fields(batch):
+        if field.name != "ids":
+            yield field.name, getattr(batch, field.name)
+
+
+@modes
+def test_tags_are_the_registrys_names(tag: str) -> None:
+    assert MODES[tag].tag == tag
+    assert tiny(tag).mode.tag == tag
+
+
+@modes
+def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
+    state = TrainingState.create(tiny(tag), CPU, World())
+    for step in range(8):  # alternating modes show all their updates
+        state.done = step
+        updates = state.config.mode.updates(state.nets, clips(2), step)
+        assert updates
+        for update in updates:
+            assert update.group in state.groups
+            assert update.losses
+            assert update.losses.keys() == update.weights.keys()
+            for loss in (*update.losses.values(), update.total()):
+                assert loss.shape == ()
+                assert bool(loss.isfinite())
+
+
+@modes
+def test_updates_are_a_function_of_weights_batch_step_and_random_state(tag: str) -> None:
+    state = TrainingState.create(tiny(tag), CPU, World())
+    state.nets.eval()  # batch norm's running statistics are the one thing an update may change
+    seen: list[list[float]] = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        updates = state.config.mode.updates(state.nets, clips(2), 5)
+        seen.append([float(loss.detach()) for update in updates for loss in update.losses.values()])
+    assert seen[0] == seen[1]
+
+
+@modes
+def test_only_the_named_modules_change(tag: str) -> None:
+    """Over several iterations, each group's step moves its parameters and no others."""
+    state = TrainingState.create(tiny(tag), CPU, World())
+    grouped: set[str] = set()
+    for _ in range(6):
+        before = {k: v.detach().clone() for k, v in state.nets.named_parameters()}
+        updates = state.step(clips(2))
+        mine = {id(p) for u in updates for p in state.groups[u.group].parameters()}
+        named = {k for k, v in state.nets.named_parameters() if id(v) in mine}
+        changed = {k for k, v in state.nets.named_parameters() if not torch.equal(v, before[k])}
+        assert changed <= named
+        assert len(changed) > 0.5 * len(named)
+        grouped |= named
+    assert grouped == {k for k, _ in state.nets.named_parameters()}, "some network is not trained"
+
+
+@modes
+def test_the_batch_is_not_mutated(tag: str) -> None:
+    state = TrainingState.create(tiny(tag), CPU, World())
+    for batch in (clips(2), replace(clips(2), frames=clips(2).images())):
+        before = {name: value.clone() for name, value in tensors(batch)}
+        state.step(batch)
+        assert all(torch.equal(value, before[name]) for name, value in tensors(batch))
+
+
+@modes
+def test_saved_and_loaded_is_equal(tag: str, tmp_path: Path) -> None:
+    config = tiny(tag)
+    last = train(config, tmp_path)
+    state = TrainingState.create(config, CPU, World())
+    fresh = {k: v.clone() for k, v in state.nets.state_dict().items()}
+    state.restore(last)
+    restored = state.nets.state_dict()
+    assert state.done == 4
+    assert len(differing(fresh, restored)) > 0.5 * len(fresh)
+    saved = contents(tmp_path)
+    for name, value in state.model.state_dict().items():
+        assert torch.equal(value, saved[f"weights.safetensors/{name}"])
+    for name, value in state.nets.extra.state_dict().items():
+        assert torch.equal(value, saved[f"extra.safetensors/{name}"])
+    model, frames = load(tmp_path), clips(1).frames[0, :2]
+    torch.manual_seed(0)
+    first = model.predict(frames, horizon=2).frames
+    torch.manual_seed(0)
+    again = state.model.predict(frames, horizon=2).frames
+    np.testing.assert_allclose(first, again, rtol=0, atol=1e-5)  # one is channels_last
+
+
+@modes
+def test_resumed_is_equal(tag: str, tmp_path: Path) -> None:
+    """4 steps = 2, another process's random state, and 2 more, in the middle of an epoch."""
+    train(tiny(tag), tmp_path / "whole")
+    train(tiny(tag, steps=2), tmp_path / "parts")
+    torch.manual_seed(123)
+    train(tiny(tag), tmp_path / "parts", resume=True)
+    assert differing(contents(tmp_path / "whole"), contents(tmp_path / "parts")) == []
+
+
+@modes
+def test_one_clip_is_learned(tag: str) -> None:
+    """The first update's loss falls to less than a third of what an empty picture costs."""
+    config = quiet(tiny(tag, beta2=0.99))
+    config = replace(config, mode=with_rate(config.mode, 3e-3))
+    state, batch = TrainingState.create(config, CPU, World()), clips(1)
+    losses: list[float] = []
+    for _ in range(150):
+        update = state.step(batch)[0]
+        losses.append(float(next(iter(update.losses.values())).detach()))
+    assert all(map(math.isfinite, losses))
+    assert max(losses[-10:]) < 0.33 * losses[0], f"{losses[0]} -> {losses[-10:]}"
+
+
+@modes
+def test_every_loss_is_logged(tag: str, tmp_path: Path) -> None:
+    heard = Heard()
+    train(tiny(tag, log_every=4), tmp_path, reporter=heard)
+    names = heard.values[4].keys()
+    losses = {n.removeprefix("loss/") for n in names if n.startswith("loss/")}
+    weights = {n.removeprefix("weight/") for n in names if n.startswith("weight/")}
+    assert losses == weights
+    assert losses
+    assert any(name.startswith("lr/") for name in names)

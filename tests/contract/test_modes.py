@@ -138,16 +138,16 @@ def test_resumed_is_equal(tag: str, tmp_path: Path) -> None:
 
 @modes
 def test_one_clip_is_learned(tag: str) -> None:
-    """The first update's loss falls to less than a third of what an empty picture costs."""
+    """The first loss falls to a seventh: well below a fifth, what an empty picture costs."""
     config = quiet(tiny(tag, beta2=0.99))
     config = replace(config, mode=with_rate(config.mode, 3e-3))
     state, batch = TrainingState.create(config, CPU, World()), clips(1)
     losses: list[float] = []
-    for _ in range(150):
+    for _ in range(100):
         update = state.step(batch)[0]
         losses.append(float(next(iter(update.losses.values())).detach()))
     assert all(map(math.isfinite, losses))
-    assert max(losses[-10:]) < 0.33 * losses[0], f"{losses[0]} -> {losses[-10:]}"
+    assert max(losses[-10:]) < 0.14 * losses[0], f"{losses[0]} -> {losses[-10:]}"
 
 
 @modes

@@ -66,7 +66,7 @@ def look(frame: UInt8[np.ndarray, "c h w"]) -> Seen:
 
 
 def _best_template(
-    cover: Float[np.ndarray, "h w"], centre: Float[np.ndarray, 2]
+    cover: Float[np.ndarray, "h w"], centre: Float[np.ndarray, " 2"]
 ) -> tuple[int, tuple[float, float], float]:
     """The kind, place and radius whose drawing correlates best with the covered pixels."""
     size = len(cover)
@@ -97,8 +97,8 @@ def _templates(
 
 def judge(
     frames: UInt8[np.ndarray, "n c h w"],
-    kinds: Shaped[np.ndarray, n],
-    colours: Shaped[np.ndarray, n],
+    kinds: Shaped[np.ndarray, " n"],
+    colours: Shaped[np.ndarray, " n"],
 ) -> dict[str, float]:
     """Shares of pictures with the right shape and colour, and with each thing that went wrong.
 

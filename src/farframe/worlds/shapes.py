@@ -40,11 +40,11 @@ class Motion:
 
     kind: int
     colour: int
-    start: Float[np.ndarray, 2]
-    velocity: Float[np.ndarray, 2]
+    start: Float[np.ndarray, " 2"]
+    velocity: Float[np.ndarray, " 2"]
     phase: float
 
-    def at(self, t: Float[np.ndarray, t]) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, t]]:
+    def at(self, t: Float[np.ndarray, " t"]) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, " t"]]:
         """Centre (x, y) and radius at times ``t``, in sides of the frame."""
         span = 1 - 2 * MARGIN
         path = (self.start + self.velocity * t[:, None]) % (2 * span)
@@ -69,7 +69,7 @@ def draw_motion(seed: int, index: int) -> Motion:
 def coverage(
     kind: int,
     position: Float[np.ndarray, "t 2"],
-    radius: Float[np.ndarray, t],
+    radius: Float[np.ndarray, " t"],
     size: int,
 ) -> Float[np.ndarray, "t h w"]:
     """Share of each pixel that the shape covers, from its signed distance (anti-aliased)."""

@@ -1,0 +1,70 @@
+"""What EPEV's and the predictor's options for small machines promise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from farframe.config import ModelConfig
+from farframe.losses import scale_gradient
+from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes.epev import choose_frames, relative_error
+
+TINY = ModelConfig(
+    frame_size=32, width=4, enc_size=8, action_dim=0, encoder="keypoint", pred_cells=3
+)
+
+
+def test_chosen_frames_keep_their_encodings_and_never_repeat() -> None:
+    enc = torch.arange(2 * 6.0).view(2, 6, 1)
+    frames = enc[..., None, None].expand(-1, -1, 3, 2, 2)
+    some, drawn = choose_frames(4, enc, frames)
+    assert torch.equal(drawn[:, :, 0, 0, 0], some[:, :, 0])
+    assert all(len(set(clip.flatten().tolist())) == 4 for clip in some)
+    assert ((some[0] < 6) & (some[1] >= 6)).all()
+
+
+def test_relative_error_does_not_see_scale() -> None:
+    torch.manual_seed(0)
+    enc, pred = torch.randn(4, 6, 8), torch.randn(4, 5, 8)
+    scaled = relative_error(pred * 9, enc * 9).item()
+    assert scaled == pytest.approx(relative_error(pred, enc).item(), rel=1e-3)
+
+
+def test_scaled_gradient_leaves_the_value() -> None:
+    x = torch.tensor([1.0, 2.0], requires_grad=True)
+    y = scale_gradient(x, 0.25)
+    assert torch.allclose(y, x)
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0.25, 0.25]
+
+
+def test_a_velocity_predictor_that_adds_nothing_goes_straight() -> None:
+    model = HierarchicalModel(replace(TINY, pred_residual="velocity"))
+    torch.nn.init.zeros_(model.predictor.out.weight)
+    enc = torch.arange(3.0)[None, :, None] * torch.randn(1, 1, 8)
+    pred = model.rollout(enc, context_frames=3, horizon=3).enc_pred
+    straight = torch.arange(3.0, 6)[None, :, None] * enc[:, 1:2]
+    assert torch.allclose(pred[:, 2:], straight, atol=1e-5)
+
+
+@pytest.mark.parametrize("residual", ["none", "last", "velocity"])
+def test_going_on_from_a_state_equals_one_rollout(residual: str) -> None:
+    model = HierarchicalModel(replace(TINY, pred_residual=residual))
+    enc = torch.randn(2, 3, 8)
+    whole = model.rollout(enc, context_frames=3, horizon=6)
+    first = model.rollout(enc, context_frames=3, horizon=2)
+    rest = model.rollout(enc[:, :0], context_frames=0, horizon=4, state=first.state)
+    joined = torch.cat((first.enc_pred, rest.enc_pred), 1)
+    assert torch.allclose(joined, whole.enc_pred, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [32, 64, 96, 128])
+@pytest.mark.parametrize("encoder", ["vgg", "conv", "keypoint"])
+def test_every_frame_size(size: int, encoder: str) -> None:
+    model = HierarchicalModel(replace(TINY, frame_size=size, encoder=encoder))
+    frames = torch.rand(1, 2, 3, size, size)
+    drawn = model.predict(frames, horizon=2)
+    assert drawn.frames.shape == (1, 2, 3, size, size)
+    assert drawn.masks.shape == (1, 2, 1, size, size)

@@ -44,7 +44,9 @@ class Motion:
     velocity: Float[np.ndarray, " 2"]
     phase: float
 
-    def at(self, t: Float[np.ndarray, " t"]) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, " t"]]:
+    def at(
+        self, t: Float[np.ndarray, " t"]
+    ) -> tuple[Float[np.ndarray, "t 2"], Float[np.ndarray, " t"]]:
         """Centre (x, y) and radius at times ``t``, in sides of the frame."""
         span = 1 - 2 * MARGIN
         path = (self.start + self.velocity * t[:, None]) % (2 * span)

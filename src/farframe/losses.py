@@ -12,13 +12,16 @@ from farframe.models.cells import truncated_normal_
 
 
 def mse(prediction: Float[Tensor, ...], target: Float[Tensor, ...]) -> Float[Tensor, ""]:
-    """Mean squared error over all elements."""
-    return (prediction - target).square().mean()
+    """Mean squared error over all elements, in float32 also under autocast.
+
+    Encodings and their predictions are half precision there: squares above 65504 would be infinite.
+    """
+    return (prediction.float() - target.float()).square().mean()
 
 
 def l1(prediction: Float[Tensor, ...], target: Float[Tensor, ...]) -> Float[Tensor, ""]:
     """Mean absolute error over all elements (the original's ``enc_pred_use_l1_loss``)."""
-    return (prediction - target).abs().mean()
+    return (prediction.float() - target.float()).abs().mean()
 
 
 def add_noise(x: Float[Tensor, ...], std: float) -> Float[Tensor, ...]:

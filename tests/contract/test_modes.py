@@ -66,6 +66,15 @@ def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
 
 
 @modes
+@pytest.mark.parametrize("amp", ["bf16", "fp16"])
+def test_losses_have_32_bits_under_autocast(tag: str, amp: str) -> None:
+    """Under autocast too: sums in half precision would lose or overflow."""
+    state = TrainingState.create(tiny(tag, amp=amp), CPU, World())
+    for update in state.step(clips(2)):
+        assert {loss.dtype for loss in update.losses.values()} == {torch.float32}
+
+
+@modes
 def test_updates_are_a_function_of_weights_batch_step_and_random_state(tag: str) -> None:
     state = TrainingState.create(tiny(tag), CPU, World())
     state.nets.eval()  # batch norm's running statistics are the one thing an update may change

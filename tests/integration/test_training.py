@@ -26,7 +26,8 @@ from tiny_run import Heard, contents, differing, tiny
 from farframe.modes import EPEV, Networks, Update
 from farframe.run import RunConfig, load, load_config
 from farframe.training import checkpoint
-from farframe.training.loop import train
+from farframe.training.distributed import World
+from farframe.training.loop import Cadence, Due, train
 from farframe.training.progress import ConsoleReporter
 from farframe.training.state import TrainingState
 from farframe.training.stopping import Interrupted, TrainingError
@@ -269,6 +270,38 @@ def test_a_folder_without_checkpoints_may_begin_anew(tmp_path: Path) -> None:
     assert load_config(tmp_path).train.seed == 3
     assert [x["step"] for x in lines(tmp_path)] == [1, 2]
     assert [e.step for e in events(tmp_path).Scalars("lr/all")] == [1, 2]
+
+
+# -- when what is due ----------------------------------------------------------------------------
+
+
+def test_cadence_follows_steps() -> None:
+    config = tiny(steps=7, log_every=2, checkpoint_every=3, **EVALUATED | {"evaluate_every": 4})
+    due = {n: Cadence(config.train, World()).due(n, False) for n in range(1, 8)}
+    assert [n for n, d in due.items() if d.log] == [2, 4, 6, 7]
+    assert [n for n, d in due.items() if d.evaluate] == [4, 7]
+    assert [n for n, d in due.items() if d.save] == [3, 6, 7]
+    assert not any(d.stop for d in due.values())
+
+
+def test_cadence_stops_with_a_save_and_without_evaluation() -> None:
+    cadence = Cadence(tiny(steps=7, **EVALUATED).train, World())
+    assert cadence.due(2, True) == Due(log=True, evaluate=False, save=True, stop=True)
+    assert cadence.due(7, True) == Due(log=True, evaluate=False, save=True, stop=False)
+
+
+def test_cadence_follows_the_clock_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("farframe.training.loop.time.monotonic", lambda: now[0])
+    cadence = Cadence(
+        tiny(steps=70, checkpoint_every=50, checkpoint_secs=60.0).train, World(), 100.0
+    )
+    saves: list[int] = []
+    for step in range(1, 61):
+        now[0] += 10.0 if step < 20 else 1.0
+        if cadence.due(step, False).save:
+            saves.append(step)
+    assert saves == [6, 12, 18, 50]  # the one by steps restarts the clock
 
 
 # -- how it ends ---------------------------------------------------------------------------------

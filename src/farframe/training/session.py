@@ -90,13 +90,14 @@ class Session:
         if world.first:
             checkpoint.clean(out, state.done)
             write_config(out, config, fingerprint)
-        if config.train.compile:
-            state.compile()
         log = RunLog(out if world.first else None, state.done)
         losses = Losses(config.mode.tag, world)
         said = reporter if world.first else Reporter()
         session = Session(config, out, world, state, loader, validation, losses, log, said, found)
         said.line(session.summary(len(windows)))
+        if config.train.compile:
+            state.compile()
+            said.line("the networks are compiled in the first step, which can take minutes")
         said.begin(state.done, config.train.steps)
         with closing(loader), closing(log), closing(said):
             yield session

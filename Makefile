@@ -12,7 +12,7 @@ PIP_FLAGS := $(if $(filter cpu,$(TORCH)),--extra-index-url https://download.pyto
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test check
+.PHONY: help venv demo test check bench
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 14
@@ -42,3 +42,6 @@ check: $(INSTALLED) ## lint, format, types, budgets
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/unit/test_budgets.py
+
+bench: $(INSTALLED) ## ratios of this machine's speeds, measured in one run: about 3 minutes
+	$(BIN)/farframe bench

@@ -19,6 +19,7 @@ from farframe import __version__
 from farframe.cli_words import UsageError, option, take_positional, unknown
 
 if TYPE_CHECKING:
+    from farframe.bench import BenchReport, Spread
     from farframe.evaluation.report import Report
     from farframe.run import RunConfig
 
@@ -30,6 +31,7 @@ farframe: train on video, then predict it far into the future
   farframe predict RUN INPUT --horizon 200 --out DIR
                                                   predict what follows on a video, as videos
   farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
+  farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
   farframe VERB --help                            all options of a verb
   farframe --version
@@ -91,6 +93,7 @@ def _dispatch(args: Sequence[str]) -> int:
         "train": _train,
         "predict": _predict,
         "evaluate": _evaluate,
+        "bench": _bench,
     }
     verb, *rest = args or [""]
     if verb in ("-h", "--help", "help"):
@@ -250,3 +253,46 @@ def _print_report(report: Report) -> None:
         print(f"frame {evaluation.horizon} against the world's labels: {shares}")
     for path in report.written:
         print(f"wrote {path}")
+
+
+# -- bench ---------------------------------------------------------------------------------------
+
+
+def _bench(args: list[str]) -> int:
+    from farframe.bench import run_bench
+    from farframe.cli_args import BenchArgs
+    from farframe.cli_parse import parse
+
+    parsed = parse(BenchArgs, args, "farframe bench")
+    _print_bench(run_bench(parsed.bench, parsed.json))
+    if parsed.json is not None:
+        print(f"wrote {parsed.json}")
+    return 0
+
+
+def _print_bench(report: BenchReport) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def shown(spread: Spread) -> str:
+        return f"{spread.median:.3g} ({spread.low:.3g}-{spread.high:.3g})"
+
+    model, machine = report.model, report.machine
+    title = f"random weights, {model.frame_size} pixels, width {model.width}; medians of "
+    title += f"{report.work.turns} turns (lowest-highest)"
+    sheet = Table("", title=title, title_justify="left", show_edge=False)
+    for name in ("seconds", "times faster", "differs"):
+        sheet.add_column(name, justify="right")
+    for comparison in report.comparisons:
+        sheet.add_section()
+        sheet.add_row(f"[bold]{comparison.title}[/bold]")
+        for i, timing in enumerate(comparison.timings):
+            faster = shown(timing.speedup) if i else "yardstick"
+            differs = "" if timing.difference is None else f"{timing.difference:.0e}"
+            sheet.add_row(f" {timing.way}", shown(timing.seconds), faster, differs)
+    Console().print(sheet)
+    print(f"drawing a frame costs {shown(report.drawing)} times what rolling out its encoding does")
+    print(
+        f"{machine.device}, {machine.threads} thread(s), torch {machine.torch}, load average "
+        f"{machine.load_before:.2f} before and {machine.load_after:.2f} after"
+    )

@@ -12,6 +12,7 @@ import tyro
 from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
 from tyro.conf import arg as Arg
 
+from farframe.bench import BenchOptions
 from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, option, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig
@@ -65,6 +66,15 @@ class EvaluateArgs:
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
     evaluation: OmitArgPrefixes[EvaluateOptions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchArgs:
+    """Measure what the method's shortcuts are worth on this machine, with random weights."""
+
+    json: Annotated[Path | None, Arg(metavar="FILE")] = None
+    """Write all numbers into this file, too."""
+    bench: OmitArgPrefixes[BenchOptions]
 
 
 def parse_train(args: Sequence[str], default: RunConfig, prog: str) -> tuple[TrainArgs, RunConfig]:

@@ -1,0 +1,200 @@
+"""``farframe bench``: what the method's shortcuts are worth on this machine, as ratios of one run.
+
+Ways to one result take turns, so that a machine whose speed drifts slows all of them alike; ratios
+are taken within each turn, and their medians and extremes are told.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import torch
+
+import farframe
+from farframe.bench_ways import Contest, Work, contests, random_model
+from farframe.config import FRAME_SIZES, ModelConfig, check
+from farframe.evaluation.report import write_json
+from farframe.training.distributed import pick_device
+
+FULL = Work()
+QUICK = Work(horizon=100, clips=2, clip_frames=10)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchOptions:
+    """What to measure, and on what."""
+
+    quick: bool = False
+    """Small sizes and less work: half a minute."""
+    size: int | None = None
+    """Height and width of frames in pixels (None: 64, or 32 with --quick)."""
+    width: int | None = None
+    """Channels of the first convolutions, as model.width (None: 16, or 8 with --quick)."""
+    threads: int | None = None
+    """Threads of torch on the CPU (None: as many as torch takes by itself)."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
+
+    def __post_init__(self) -> None:
+        rule = f"must be one of {', '.join(map(str, FRAME_SIZES))}"
+        check(self.size in (None, *FRAME_SIZES), "--size", self.size, rule)
+        for name in ("width", "threads"):
+            value = getattr(self, name)
+            check(value is None or value >= 1, f"--{name}", value, "must be at least 1")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What the turns gave: median, lowest and highest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """A way's seconds, and how many times faster than the yardstick it is.
+
+    ``difference`` is the largest from the yardstick's values; None where it gives others.
+    """
+
+    way: str
+    turns: tuple[float, ...]
+    seconds: Spread
+    speedup: Spread
+    difference: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Timings of the ways to one result; the first is the yardstick's."""
+
+    key: str
+    title: str
+    timings: tuple[Timing, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What it was measured with; the load averages are those of the last minute."""
+
+    farframe: str
+    torch: str
+    python: str
+    device: str
+    threads: int
+    load_before: float
+    load_after: float
+
+
+@dataclass(frozen=True)
+class BenchReport:
+    """All that was measured; ``drawing`` is a frame's cost of drawing over that of its encoding."""
+
+    options: BenchOptions
+    model: ModelConfig
+    work: Work
+    machine: Machine
+    comparisons: tuple[Comparison, ...]
+    drawing: Spread
+
+
+def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
+    """Measure a model with random weights; write a JSON file if ``out`` names one.
+
+    Raises:
+        ValueError: if there is no such device, or ``out`` can't be written (told beforehand).
+    """
+    if out is not None and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
+        raise ValueError(f"--json {out} can't be written: name a file in a folder that exists")
+    device, work, load = pick_device(options.device), FULL, os.getloadavg()[0]
+    size, width = options.size or 64, options.width or 16
+    if options.quick:
+        work, size, width = QUICK, options.size or 32, options.width or 8
+    # The original's small weights would predict the same encoding for ever.
+    config = ModelConfig(frame_size=size, width=width, pred_init="glorot")
+    finish = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
+    with _threads(options.threads), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = random_model(config).to(device)
+        found = {c.key: compare(c, work.turns, finish) for c in contests(model, work)}
+        machine = _machine(device, load)
+    drawing = _drawing(found["rollouts"])
+    report = BenchReport(options, config, work, machine, tuple(found.values()), drawing)
+    if out is not None:
+        write_json(out, asdict(report))
+    return report
+
+
+def compare(contest: Contest, turns: int, finish: Callable[[], None]) -> Comparison:
+    """Let all ways run once untimed, whose values are compared, then in turns, to and fro.
+
+    ``finish`` waits for the device: a GPU computes on after a call returns.
+    """
+    logger.info("measuring: %s", contest.title)
+    values = {name: way.run() for name, way in contest.ways.items()}
+    taken: dict[str, list[float]] = {name: [] for name in contest.ways}
+    for turn in range(turns):
+        for name in list(contest.ways)[:: -1 if turn % 2 else 1]:
+            finish()
+            start = perf_counter()
+            contest.ways[name].run()
+            finish()
+            taken[name].append(perf_counter() - start)
+    yardstick = next(iter(contest.ways))
+    timings = tuple(
+        Timing(
+            way=name,
+            turns=tuple(taken[name]),
+            seconds=_spread(taken[name]),
+            speedup=_spread([a / b for a, b in zip(taken[yardstick], taken[name], strict=True)]),
+            difference=way.difference(values[name], values[yardstick]),
+        )
+        for name, way in contest.ways.items()
+    )
+    return Comparison(contest.key, contest.title, timings)
+
+
+def _drawing(rollouts: Comparison) -> Spread:
+    """Drawing all frames takes that much longer than drawing none, which only rolls out."""
+    everything, nothing = rollouts.timings[0].turns, rollouts.timings[-1].turns
+    return _spread([(a - n) / n for a, n in zip(everything, nothing, strict=True)])
+
+
+def _machine(device: torch.device, load_before: float) -> Machine:
+    cpu = f"{device.type} ({platform.machine()}, {os.cpu_count()} cores)"
+    return Machine(
+        farframe=farframe.__version__,
+        torch=torch.__version__,
+        python=platform.python_version(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else cpu,
+        threads=torch.get_num_threads(),
+        load_before=load_before,
+        load_after=os.getloadavg()[0],
+    )
+
+
+def _spread(values: list[float]) -> Spread:
+    return Spread(median(values), min(values), max(values))
+
+
+@contextmanager
+def _threads(count: int | None) -> Generator[None, None, None]:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count or before)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,233 @@
+"""The benchmark: the same results whichever way, and ratios that say what they mean."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from farframe import bench, cli
+from farframe.bench import BenchOptions, BenchReport, Spread, compare, run_bench
+from farframe.bench_stepwise import Stepwise
+from farframe.bench_ways import Contest, Way, Work, random_model, training_step
+from farframe.config import ModelConfig
+from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes import MODES, Networks
+from farframe.types import Batch
+
+TINY = Work(
+    horizon=12,
+    every=5,
+    rollouts=3,
+    rollout_steps=4,
+    anchored=3,
+    clips=2,
+    clip_frames=5,
+    turns=2,
+)
+CONFIG = ModelConfig(frame_size=32, width=2, enc_size=8, pred_cells=3, pred_init="glorot")
+CLIPS, FRAMES = 2, 5
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench, "QUICK", TINY)
+        yield
+
+
+@pytest.fixture(scope="module")
+def measured(tiny: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[BenchReport, Path]:
+    """A report, and the file that it was written into."""
+    path = tmp_path_factory.mktemp("bench") / "bench.json"
+    generator, threads = torch.get_rng_state(), torch.get_num_threads()
+    options = BenchOptions(quick=True, width=2, threads=threads + 1, device="cpu")
+    report = run_bench(options, path)
+    assert report.machine.threads == threads + 1
+    assert torch.get_num_threads() == threads
+    assert torch.equal(torch.get_rng_state(), generator)
+    return report, path
+
+
+@pytest.fixture
+def model() -> HierarchicalModel:
+    return random_model(CONFIG).train()
+
+
+@pytest.fixture
+def batch() -> Batch:
+    return Batch(
+        frames=torch.rand(CLIPS, FRAMES, 3, 32, 32),
+        actions=torch.randn(CLIPS, FRAMES, CONFIG.action_dim),
+        poses=torch.zeros(CLIPS, FRAMES, 0),
+        ids=("a", "b"),
+    )
+
+
+# -- the yardstick -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tag", MODES)
+def test_stepwise_has_the_losses_and_gradients_of_the_folded_step(
+    tag: str, model: HierarchicalModel, batch: Batch
+) -> None:
+    mode = MODES[tag]()
+    found: list[tuple[dict[str, Tensor], tuple[Tensor, ...]]] = []
+    for each in (model, Stepwise(model)):
+        updates = mode.updates(Networks(each, mode.extra_networks(CONFIG)), batch, 0)
+        losses = {name: loss for update in updates for name, loss in update.losses.items()}
+        weights = tuple(model.parameters())
+        found.append((losses, torch.autograd.grad(sum(losses.values()), weights)))
+    (losses, grads), (stepwise, stepwise_grads) = found
+    assert losses.keys() == stepwise.keys()
+    for name, loss in losses.items():
+        assert loss.item() > 1e-3, f"{name} is too small to tell anything"
+        assert abs(loss.item() - stepwise[name].item()) < 1e-4
+    scale = max(grad.abs().max().item() for grad in grads)
+    for ours, theirs in zip(grads, stepwise_grads, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5 * scale)
+
+
+def test_stepwise_runs_every_network_once_a_time_step(
+    model: HierarchicalModel, batch: Batch
+) -> None:
+    calls: dict[str, list[int]] = {"encoder": [], "image_encoder": [], "drawer": []}
+    watched = {
+        "encoder": model.encoder,
+        "image_encoder": model.decoder.image_encoder,
+        "drawer": model.decoder.drawer,
+    }
+    for name, module in watched.items():
+        module.register_forward_hook(lambda m, x, y, n=name: calls[n].append(len(x[0])))
+    mode = MODES["epev"]()
+    training_step(mode, model, batch)()
+    drawn = FRAMES - 1
+    assert calls == {
+        "encoder": [CLIPS * FRAMES],
+        "image_encoder": [CLIPS],
+        "drawer": [CLIPS * drawn],
+    }
+    for some in calls.values():
+        some.clear()
+    training_step(mode, Stepwise(model), batch)()
+    assert calls == {
+        "encoder": [CLIPS] * FRAMES,
+        "image_encoder": [CLIPS] * drawn,
+        "drawer": [CLIPS] * drawn,
+    }
+
+
+def test_random_encodings_tell_frames_apart() -> None:
+    frames = torch.rand(1, 2, 3, 64, 64)
+    frames[:, 1] *= 0.5
+    model = random_model(ModelConfig(width=4))
+    with torch.no_grad():
+        enc = model.encode(frames)
+    assert (enc[:, 0] - enc[:, 1]).abs().max() > 1e-2
+
+
+# -- the whole ---------------------------------------------------------------------------------
+
+
+def test_all_ways_give_the_same(measured: tuple[BenchReport, Path]) -> None:
+    report, _ = measured
+    assert [c.key for c in report.comparisons] == ["predict", "rollouts", "anchor", "step"]
+    for comparison in report.comparisons:
+        yardstick, *others = comparison.timings
+        assert yardstick.difference is None
+        assert yardstick.speedup == Spread(1.0, 1.0, 1.0)
+        assert others
+        for timing in others:
+            assert len(timing.turns) == TINY.turns
+            assert timing.seconds.low <= timing.seconds.median <= timing.seconds.high
+            if timing.way != "draw none":
+                assert timing.difference is not None
+                assert timing.difference < 1e-4, timing.way
+    ways = [timing.way for timing in report.comparisons[0].timings]
+    assert ways == ["draw all frames", "draw every 5th", "draw frame 12 alone"]
+    assert (report.model.frame_size, report.model.width) == (32, 2)
+
+
+def test_json_has_every_field(measured: tuple[BenchReport, Path]) -> None:
+    report, path = measured
+    stored = json.loads(path.read_text())
+    assert stored.keys() == {field.name for field in fields(BenchReport)}
+    assert stored == json.loads(json.dumps(asdict(report)))
+    for part in stored["comparisons"]:
+        assert part.keys() == {"key", "title", "timings"}
+        for timing in part["timings"]:
+            assert timing.keys() == {"way", "turns", "seconds", "speedup", "difference"}
+            assert timing["seconds"].keys() == {"median", "low", "high"}
+    assert stored["machine"]["torch"] == torch.__version__
+    assert {"load_before", "load_after", "threads", "device"} <= stored["machine"].keys()
+    assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "b.json"
+    args = ["--quick", "--width", "2", "--threads", "1", "--device", "cpu", "--json", str(path)]
+    assert cli.main(["bench", *args]) == 0
+    out, err = capsys.readouterr()
+    for words in ("draw frame 12 alone", "one frame at a time", "load average", "1 thread(s)"):
+        assert words in out
+    assert f"torch {torch.__version__}" in out
+    assert err.count("measuring: ") == 4
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--size", "50"], ["--size is 50", "32, 64, 96, 128"]),
+        (["--width", "0"], ["--width is 0", "at least 1"]),
+        (["--threads", "0"], ["--threads is 0", "at least 1"]),
+        (["--json", "nowhere/b.json"], ["--json nowhere/b.json", "folder that exists"]),
+        (["--json", "."], ["--json .", "name a file"]),
+        (["--device", "quantum"], ["'quantum'"]),
+    ],
+)
+def test_wrong_options(
+    args: list[str], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["bench", *args]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "error parsing" not in err
+    assert all(word in err for word in words), err
+
+
+# -- the arithmetic of ratios ------------------------------------------------------------------
+
+
+def test_ratios_are_taken_within_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine becomes ten times slower on the way, and the ratio is still 4 to 5."""
+    order: list[str] = []
+    taken = {"slow": iter([8.0, 50.0, 400.0]), "fast": iter([2.0, 10.0, 100.0])}
+    clock = [0.0]
+    warm: Iterator[str] = iter(["slow", "fast"])
+
+    def run(name: str, value: float) -> Tensor:
+        if next(warm, None) is None:
+            order.append(name)
+            clock[0] += next(taken[name])
+        return torch.tensor([value])
+
+    monkeypatch.setattr(bench, "perf_counter", lambda: clock[0])
+    ways = {
+        "slow": Way(lambda: run("slow", 1.0)),
+        "fast": Way(lambda: run("fast", 1.25), lambda x: x),
+    }
+    found = compare(Contest("k", "t", ways), 3, lambda: None)
+    slow, fast = found.timings
+    assert order == ["slow", "fast", "fast", "slow", "slow", "fast"]
+    assert slow.seconds == Spread(50.0, 8.0, 400.0)
+    assert fast.seconds == Spread(10.0, 2.0, 100.0)
+    assert fast.speedup == Spread(4.0, 4.0, 5.0)
+    assert fast.difference == 0.25

@@ -1,6 +1,6 @@
 """A run as one value: frozen dataclasses that validate themselves and never change.
 
-Defaults of ``ModelConfig`` are the original's (REFERENCE: w = 64, E = 64, A = 5).
+Defaults of ``ModelConfig`` are the original's (width 64, encodings of 64, actions of 5).
 """
 
 from __future__ import annotations
@@ -15,6 +15,13 @@ def check(ok: bool, field_name: str, value: object, rule: str) -> None:
     """Raise the one kind of error that configuration mistakes get."""
     if not ok:
         raise ValueError(f"{field_name} is {value!r}: {rule}")
+
+
+def check_least(config: object, section: str, least: int, *names: str) -> None:
+    """Check that fields of a section of the configuration are at least ``least``."""
+    for name in names:
+        value = getattr(config, name)
+        check(value >= least, f"{section}.{name}", value, f"must be >= {least}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,10 +74,16 @@ class ModelConfig:
             self.frame_size,
             f"must be one of {', '.join(map(str, FRAME_SIZES))}",
         )
-        for name in ("width", "enc_size", "context_frames"):
-            check(getattr(self, name) >= 1, f"model.{name}", getattr(self, name), "must be >= 1")
-        for name in ("action_dim", "pred_units", "pred_noise_std", "lstm_state_noise_stddev"):
-            check(getattr(self, name) >= 0, f"model.{name}", getattr(self, name), "must be >= 0")
+        check_least(self, "model", 1, "width", "enc_size", "context_frames")
+        check_least(
+            self,
+            "model",
+            0,
+            "action_dim",
+            "pred_units",
+            "pred_noise_std",
+            "lstm_state_noise_stddev",
+        )
         for name in ("enc_keep_prob", "van_keep_prob"):
             value = getattr(self, name)
             check(0 < value <= 1, f"model.{name}", value, "must be above 0 and at most 1")
@@ -132,13 +145,9 @@ class DataConfig:
     """shapes: seed of the world."""
 
     def __post_init__(self) -> None:
-        check(
-            self.sequence_length >= 2, "data.sequence_length", self.sequence_length, "must be >= 2"
-        )
-        for name in ("stride", "batch_size", "clips", "clip_length"):
-            check(getattr(self, name) >= 1, f"data.{name}", getattr(self, name), "must be >= 1")
-        for name in ("fps", "workers", "world_seed"):
-            check(getattr(self, name) >= 0, f"data.{name}", getattr(self, name), "must be >= 0")
+        check_least(self, "data", 2, "sequence_length")
+        check_least(self, "data", 1, "stride", "batch_size", "clips", "clip_length")
+        check_least(self, "data", 0, "fps", "workers", "world_seed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,13 +194,12 @@ class TrainConfig:
     """Newest checkpoints kept."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "log_every", "checkpoint_every", "evaluate_clips"):
-            check(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "must be >= 1")
-        for name in ("evaluate_horizon", "keep_checkpoints"):
-            check(getattr(self, name) >= 1, f"train.{name}", getattr(self, name), "must be >= 1")
-        for name in ("seed", "clip_gradient_norm", "warmup_steps", "evaluate_every"):
-            check(getattr(self, name) >= 0, f"train.{name}", getattr(self, name), "must be >= 0")
+        check_least(self, "train", 1, "steps", "log_every", "checkpoint_every", "evaluate_clips")
+        check_least(self, "train", 1, "evaluate_horizon", "keep_checkpoints")
+        check_least(
+            self, "train", 0, "seed", "clip_gradient_norm", "warmup_steps", "evaluate_every"
+        )
         for name in ("beta1", "beta2"):
             check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "in [0, 1)")
         check(self.eps > 0, "train.eps", self.eps, "must be above 0")
-        check(self.checkpoint_secs >= 0, "train.checkpoint_secs", self.checkpoint_secs, ">= 0")
+        check_least(self, "train", 0, "checkpoint_secs")

@@ -24,6 +24,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_h
 import torch
 
 from farframe import __version__
+from farframe.atomic import replacing
 from farframe.config import DataConfig, ModelConfig, TrainConfig, check
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode
@@ -221,15 +222,10 @@ def write_config(run: Path, config: RunConfig, fingerprint: str) -> None:
         "data_fingerprint": fingerprint,
         "run": config.to_dict(),
     }
-    temporary = run / f".{CONFIG}.{os.getpid()}"
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(json.dumps(record, indent=2) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(run / CONFIG)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(run / CONFIG) as partial, partial.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _read(run: Path) -> tuple[RunConfig, str]:

@@ -8,9 +8,8 @@ temporary name beside the final one and renamed, so that no half file is ever se
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from fractions import Fraction
 from functools import cache
 from itertools import chain, pairwise
@@ -22,6 +21,8 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from jaxtyping import Bool, Float, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
+
+from farframe.atomic import replacing
 
 GIVEN, PREDICTED = (0, 170, 60), (225, 30, 40)
 """Border colours: green while frames are given, red once they are predicted."""
@@ -173,7 +174,7 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
     rate = _rate(fps)
     rest = iter(frames)
     first = _even(_first(rest, path))
-    with _replacing(path, ".mp4") as temporary, _mp4(temporary) as container:
+    with _named(path, ".mp4") as temporary, _mp4(temporary) as container:
         stream = container.add_stream(
             "libx264", rate=rate, options={"crf": "17", "preset": "veryfast"}
         )
@@ -210,7 +211,7 @@ def write_gif(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: flo
     kept = [_first(rest, path), *(x for i, x in enumerate(rest, 1) if i % step == 0)]
     ticks = [round(i * step * 100 / rate) for i in range(len(kept) + 1)]
     images = [Image.fromarray(picture) for picture in kept]
-    with _replacing(path, ".gif") as temporary:
+    with _named(path, ".gif") as temporary:
         images[0].save(
             temporary,
             format="GIF",
@@ -227,21 +228,15 @@ def write_png(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:
     Raises:
         ValueError: if ``path`` isn't a .png.
     """
-    with _replacing(path, ".png") as temporary:
+    with _named(path, ".png") as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
 
 
-@contextmanager
-def _replacing(path: Path, suffix: str) -> Generator[Path, None, None]:
-    """Give a temporary name in ``path``'s folder; rename it on success, delete it on failure."""
+def _named(path: Path, suffix: str) -> AbstractContextManager[Path]:
+    """``replacing``, for a file of the right kind."""
     if path.suffix.lower() != suffix:
         raise ValueError(f"{path}: the file's name must end in {suffix}")
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{suffix}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    return replacing(path)
 
 
 def _mp4(path: Path) -> Any:

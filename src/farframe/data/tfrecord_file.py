@@ -9,10 +9,8 @@ from __future__ import annotations
 import mimetypes
 import os
 import re
-import secrets
 import struct
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -131,15 +129,3 @@ def read_record(path: Path, offset: int, length: int, crc: int) -> bytes:
     if FOOTER.unpack_from(data, HEADER.size + length)[0] != crc or crc != masked_crc(payload):
         raise RecordError("its data fails its CRC32C check")
     return payload
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[BinaryIO]:
-    """A file to write that takes ``path``'s place when all of it is written, and else vanishes."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with partial.open("xb") as file:
-            yield file
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from farframe.atomic import replacing
 from farframe.data.files import is_regular
 from farframe.data.tfrecord_example import RecordError, parse_record
-from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc, replacing, scan
+from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc, scan
 
 ROW = np.dtype(
     [("number", "<u4"), ("frames", "<u4"), ("offset", "<u8"), ("length", "<u8"), ("crc", "<u4")]
@@ -123,8 +124,8 @@ def _store(places: Sequence[Path], size: int, mtime_ns: int, rows: NDArray[Any])
     for place in places:
         with suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(place) as file:
-                file.write(body + FOOTER.pack(masked_crc(body)))
+            with replacing(place) as partial:
+                partial.write_bytes(body + FOOTER.pack(masked_crc(body)))
             return
 
 

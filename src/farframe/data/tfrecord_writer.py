@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from farframe.atomic import replacing
 from farframe.config import check
 from farframe.data.tfrecord_example import ACTION, POSE, Record, serialize_record
-from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc, replacing
+from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc
 from farframe.types import Clip
 
 
@@ -35,7 +36,7 @@ def write_tfrecords(
     check(image_format in ("png", "jpeg"), "image_format", image_format, "must be png or jpeg")
     check(1 <= quality <= 100, "quality", quality, "must be from 1 to 100")
     count = 0
-    with replacing(path) as file:
+    with replacing(path) as partial, partial.open("xb") as file:
         for clip in clips:
             payload = _payload(clip, image_format, quality)
             length = HEADER.pack(len(payload), 0)[:8]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import Any
 
 import av
 
+from farframe.atomic import replacing
 from farframe.data.concurrency import side_by_side
 from farframe.data.progress import progress
 from farframe.data.video_scan import scan
@@ -127,15 +127,13 @@ def _save(path: Path, entries: Mapping[str, Entry]) -> None:
         for name, entry in entries.items()
     }
     text = json.dumps({"version": _version(), "sum": _sum(files), "files": files})
-    part = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="ascii")
-        os.replace(part, path)
+        with replacing(path) as partial:
+            partial.write_text(text, encoding="ascii")
     except OSError as error:
         # Only time is lost: the next start indexes again.
         logger.warning("can't keep the index of the videos in %s (%s)", path, error.strerror)
-        part.unlink(missing_ok=True)
 
 
 def _version() -> list[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Float
 
 import farframe
+from farframe.atomic import replacing
 from farframe.config import DataConfig, check
 from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError, open_source
@@ -208,9 +208,5 @@ def _rounded(curve: Float[np.ndarray, " t"]) -> list[float]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all; values that are not finite are an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")

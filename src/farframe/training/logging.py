@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
+from farframe.atomic import replacing
 from farframe.modes import Update
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World
@@ -171,9 +171,8 @@ def _truncate(path: Path, done: int) -> None:
                 kept.append(line + "\n")
         except (ValueError, KeyError, TypeError):
             continue
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text("".join(kept), encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as partial:
+        partial.write_text("".join(kept), encoding="utf-8")
 
 
 def _gif(frames: UInt8[np.ndarray, "t h w 3"], fps: float) -> bytes:

@@ -1,4 +1,4 @@
-"""Loss functions that several modes share (REFERENCE section 2)."""
+"""Loss functions that several modes share (the original's, and what small machines need)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 from farframe.config import ModelConfig
 from farframe.losses import scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.modes.epev import choose_frames, relative_error
+from farframe.modes.epev import EPEV, choose_frames, relative_error
 
 TINY = ModelConfig(
     frame_size=32, width=4, enc_size=8, action_dim=0, encoder="keypoint", pred_cells=3
@@ -31,6 +31,16 @@ def test_relative_error_does_not_see_scale() -> None:
     enc, pred = torch.randn(4, 6, 8), torch.randn(4, 5, 8)
     scaled = relative_error(pred * 9, enc * 9).item()
     assert scaled == pytest.approx(relative_error(pred, enc).item(), rel=1e-3)
+
+
+def test_relative_error_survives_half_precision() -> None:
+    enc = torch.full((2, 4, 3), 300.0).half() * torch.tensor([1.0, -1.0]).half()[:, None, None]
+    assert relative_error(-enc[:, 1:], enc).isfinite()
+
+
+def test_l1_and_relative_exclude_each_other() -> None:
+    with pytest.raises(ValueError, match=r"mode\.enc_pred_l1 is True: .*enc_pred_relative"):
+        EPEV(enc_pred_l1=True, enc_pred_relative=True)
 
 
 def test_scaled_gradient_leaves_the_value() -> None:

@@ -20,7 +20,7 @@ NOISE_SIZE = 100  # numbers of noise that the stochastic predictor reads a step
 class Predictor(nn.Module):
     """A stack of LSTM cells with residual connections, layer norm and one connection back.
 
-    ``config.units`` is the original's D, ``config.pred_cells`` its 21 (REFERENCE section 1).
+    ``config.units`` is the original's D, ``config.pred_cells`` its 21 (``lstm_func``).
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -1,7 +1,7 @@
 """The contract of a training mode: it names groups of networks and yields updates of them.
 
 The loop knows no mode. A mode is a frozen dataclass whose fields are its flags; it computes only
-the losses that it needs. See ``epev.py`` for one of 60 lines.
+the losses that it needs. ``e2e.py`` is the shortest.
 """
 
 from __future__ import annotations

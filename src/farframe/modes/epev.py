@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from farframe.config import check
 from farframe.losses import add_noise, l1, mse, scale_gradient, sigmoid_ramp
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Group, Networks, TrainingMode, Update
@@ -39,6 +40,15 @@ class EPEV(TrainingMode):
     """Truncated normal noise on the encodings that the decoder draws (--enc_noise_stddev)."""
     decode_frames: int = 0
     """Frames of each clip, chosen at random, that the decoder draws in a step (0: all)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check(
+            not (self.enc_pred_l1 and self.enc_pred_relative),
+            "mode.enc_pred_l1",
+            self.enc_pred_l1,
+            "must be false with mode.enc_pred_relative, which measures squared errors",
+        )
 
     def groups(self, nets: Networks) -> dict[str, Group]:
         """One group: everything."""
@@ -90,8 +100,9 @@ def relative_error(
     """Squared errors as shares of each number's variance within clips, averaged.
 
     A fiftieth of the variance over all clips is added below: numbers that only tell clips apart
-    would divide by nothing.
+    would divide by nothing. In float32 also under autocast, as ``losses.mse``.
     """
+    enc_pred, enc = enc_pred.float(), enc.float()
     within = (enc - enc.mean(1, keepdim=True)).square().mean((0, 1))
     overall = enc.var((0, 1), correction=0)
     errors = (enc_pred - enc[:, 1:]).square().mean((0, 1))

@@ -21,7 +21,7 @@ class TFAdam(torch.optim.Adam):
     """Adam with TensorFlow's epsilon, which is added to the uncorrected second moment.
 
     torch adds it after the bias correction. Early in training, where gradients have been clipped
-    to be tiny, the two differ by a third (REFERENCE section 2: Adam, epsilon 1e-8).
+    to be tiny, the two differ by a third (the original: Adam, epsilon 1e-8).
     """
 
     def __init__(

@@ -19,7 +19,7 @@ from farframe.data.reader import collate
 from farframe.evaluation.metrics import METRICS
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Clip, Prediction
-from farframe.video import to_uint8
+from farframe.video import comparison, to_uint8
 
 Judge = Callable[
     [UInt8[np.ndarray, "n c h w"], Mapping[str, Shaped[np.ndarray, "n ..."]]], Mapping[str, float]
@@ -141,6 +141,16 @@ def predict_clips(
     batch = collate(clips)
     actions = batch.actions[:, : context + horizon - 1] if model.config.action_dim else None
     return model.predict(batch.frames[:, :context], actions, horizon=horizon)
+
+
+def film(
+    model: HierarchicalModel, windows: ClipWindows, index: int, context: int, horizon: int
+) -> tuple[UInt8[np.ndarray, "t h2 w2 3"], float]:
+    """One window as truth | prediction | mask | error, and its frames per second."""
+    clip = windows[index]
+    drawn = predict_clips(model, [clip], context, horizon)
+    frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
+    return comparison(clip.frames, frames, masks, context), clip.fps / windows.stride
 
 
 def _compared(

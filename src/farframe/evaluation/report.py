@@ -19,12 +19,12 @@ from farframe.config import DataConfig, check
 from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError, open_source
 from farframe.data.splits import Segment, Split, segments
-from farframe.evaluation.evaluate import Evaluation, evaluate_model, predict_clips
+from farframe.evaluation.evaluate import Evaluation, evaluate_model, film
 from farframe.evaluation.table import Row, table
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.run import load, load_config, locate
 from farframe.training.checkpoint import latest, verify
-from farframe.video import comparison, write_video
+from farframe.video import write_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,13 +168,8 @@ def _videos(
     """Write truth, prediction, mask and error of single clips side by side."""
     context, horizon = evaluation.context, evaluation.horizon
     for number, index in enumerate(indices):
-        clip = windows[index]
-        drawn = predict_clips(model, [clip], context, horizon)
-        frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
         path = folder / f"comparison-{number:02d}.mp4"
-        write_video(
-            path, comparison(clip.frames, frames, masks, context), clip.fps / windows.stride
-        )
+        write_video(path, *film(model, windows, index, context, horizon))
         yield path
 
 

@@ -13,10 +13,9 @@ from jaxtyping import UInt8
 from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError
 from farframe.data.splits import segments
-from farframe.evaluation.evaluate import Evaluation, evaluate_model, predict_clips
+from farframe.evaluation.evaluate import Evaluation, evaluate_model, film
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.run import RunConfig
-from farframe.video import comparison
 
 CURVES = ("psnr", "ssim", "psnr_copy_last", "ssim_copy_last")
 
@@ -67,11 +66,8 @@ class Validation:
 
     def film(self, model: HierarchicalModel) -> tuple[UInt8[np.ndarray, "t h w 3"], float]:
         """The first clip as truth | prediction | mask | error, and its frames per second."""
-        clip = self.windows[self.indices[0]]
         with self._apart(model):
-            drawn = predict_clips(model, [clip], self.context, self.horizon)
-        frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
-        return comparison(clip.frames, frames, masks, self.context), clip.fps
+            return film(model, self.windows, self.indices[0], self.context, self.horizon)
 
     @contextmanager
     def _apart(self, model: HierarchicalModel) -> Generator[None, None, None]:

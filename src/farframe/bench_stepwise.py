@@ -12,7 +12,7 @@ from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Anchor, Decoded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class First(Anchor):
     """An anchor with nothing computed: ``analogy`` is empty, ``enc`` the first encoding."""
 

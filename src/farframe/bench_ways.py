@@ -14,7 +14,7 @@ from farframe.models.hierarchical import DECODE_CHUNK, HierarchicalModel
 from farframe.modes import Mode, Networks
 from farframe.presets import PRESETS
 from farframe.training.updates import apply_updates, make_optimizers
-from farframe.types import Anchor, Batch
+from farframe.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +98,7 @@ def _rollouts(model: HierarchicalModel, work: Work) -> dict[str, Way]:
     shape = (count, context + steps - 1, model.config.action_dim)
     actions = torch.randn(shape).to(model.device)
     enc = model.encode(frames)
-    one = model.anchor(frames[:, 0], enc[:, 0])
-    anchor = Anchor(
-        frame=one.frame.expand(count, -1, -1, -1), analogy=one.analogy.expand(count, -1, -1, -1)
-    )
+    anchor = model.anchor(frames[:, 0], enc[:, 0]).repeat(count)
     enc = enc.expand(count, -1, -1)
 
     @torch.no_grad()

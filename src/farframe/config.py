@@ -53,6 +53,9 @@ class ModelConfig:
     """Share of the decoder's features kept by dropout in training."""
     activation: Literal["relu", "silu"] = "relu"
     """Nonlinearity of the decoder."""
+    decoder_parts: int = 0
+    """Parts of the first frame that the decoder can move instead of drawing them (0: it draws all,
+    as the original)."""
     pred_cells: int = 21
     """LSTM cells in the predictor's stack: odd, at least 3."""
     pred_units: int = 0
@@ -80,6 +83,7 @@ class ModelConfig:
             "model",
             0,
             "action_dim",
+            "decoder_parts",
             "pred_units",
             "pred_noise_std",
             "lstm_state_noise_stddev",

@@ -40,6 +40,7 @@ _SMALL_EPEV = EPEV(
     enc_pred_relative=True,
     enc_pred_ramp="encoder",
     decode_frames=5,
+    mask_weight=0.003,
 )
 """The predictor learns from the first step; the encoder heeds it once the decoder draws."""
 
@@ -49,9 +50,9 @@ _ADAM = TrainConfig(
 
 _SHAPES_TINY = RunConfig(
     name="shapes-tiny",
-    model=replace(_RECIPE, frame_size=32, width=16, enc_size=16, pred_units=96),
+    model=replace(_RECIPE, frame_size=32, width=16, enc_size=8, pred_units=96, decoder_parts=2),
     data=DataConfig(path="shapes", sequence_length=20, batch_size=16),
-    train=replace(_ADAM, steps=1200, evaluate_every=600, checkpoint_every=300),
+    train=replace(_ADAM, steps=1000, evaluate_every=500, checkpoint_every=250),
     mode=_SMALL_EPEV,
 )
 

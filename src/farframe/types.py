@@ -105,11 +105,21 @@ class Anchor:
     """All that decoding needs of the first frame, computed once a clip.
 
     ``frame`` is the first frame itself, ``analogy`` the share of the analogy network's joint
-    convolution that ``f_img(frame) - f_enc(enc)`` contributes; h8 is an eighth of h.
+    convolution that ``f_img(frame) - f_enc(enc)`` contributes; h8 is an eighth of h. ``places`` is
+    where the decoder's k parts are in the first frame (None without parts).
     """
 
     frame: Float[Tensor, "b c h w"]
     analogy: Float[Tensor, "b f h8 w8"]
+    places: Float[Tensor, "b k 3"] | None = None
+
+    def repeat(self, times: int) -> Anchor:
+        """Each clip's anchor ``times`` times in a row, for as many futures of each."""
+        return Anchor(
+            frame=self.frame.repeat_interleave(times, 0),
+            analogy=self.analogy.repeat_interleave(times, 0),
+            places=None if self.places is None else self.places.repeat_interleave(times, 0),
+        )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,9 @@ import torch
 from farframe.config import ModelConfig
 from farframe.losses import scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes.base import Networks
 from farframe.modes.epev import EPEV, choose_frames, relative_error
+from farframe.types import Batch
 
 TINY = ModelConfig(
     frame_size=32, width=4, enc_size=8, action_dim=0, encoder="keypoint", pred_cells=3
@@ -36,6 +38,17 @@ def test_relative_error_does_not_see_scale() -> None:
 def test_relative_error_survives_half_precision() -> None:
     enc = torch.full((2, 4, 3), 300.0).half() * torch.tensor([1.0, -1.0]).half()[:, None, None]
     assert relative_error(-enc[:, 1:], enc).isfinite()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_mask_costs_only_what_is_asked(weight: float) -> None:
+    nets = Networks(HierarchicalModel(TINY), {})
+    frames = torch.rand(2, 4, 3, 32, 32)
+    nothing = torch.zeros(2, 4, 0)
+    batch = Batch(frames=frames, actions=nothing, poses=nothing, ids=("a", "b"))
+    (update,) = EPEV(mask_weight=weight).updates(nets, batch, 0)
+    assert ("mask" in update.losses) == (weight > 0)
+    assert update.weights.get("mask", 0.0) == weight
 
 
 def test_l1_and_relative_exclude_each_other() -> None:

@@ -14,14 +14,16 @@ def world(size: int = 32, seed: int = 5) -> ShapesSource:
     return ShapesSource(clips=100, length=140, frame_size=size, seed=seed)
 
 
-def pictures(size: int, count: int = 60) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """One frame of each of ``count`` clips, with kinds and colours."""
-    clips = [world(size).read(i, range(i, i + 1)) for i in range(count)]
-    return (
-        np.concatenate([clip.frames for clip in clips]),
-        np.concatenate([clip.labels["kind"] for clip in clips]),
-        np.concatenate([clip.labels["colour"] for clip in clips]),
-    )
+def pictures(
+    size: int, count: int = 60, later: int = 0
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One frame of each of ``count`` clips (or the one ``later`` on), with its labels."""
+    clips = [world(size).read(i, range(i + later, i + later + 1)) for i in range(count)]
+    labels = {name: np.concatenate([clip.labels[name] for clip in clips]) for name in LABELS}
+    return np.concatenate([clip.frames for clip in clips]), labels
+
+
+LABELS = ("kind", "colour", "position", "size")
 
 
 def test_any_frames_are_those_of_the_whole_clip() -> None:
@@ -61,10 +63,11 @@ def test_the_mask_is_where_the_picture_is_not_background() -> None:
 @pytest.mark.parametrize("size", [32, 64])
 @pytest.mark.parametrize("blur", [0.0, 0.8])
 def test_the_truth_is_right_even_blurred(size: int, blur: float) -> None:
-    frames, kinds, colours = pictures(size)
+    frames, labels = pictures(size)
     sigma = (0, 0, blur * size / 32, blur * size / 32)
     blurred = gaussian_filter(frames.astype(float), sigma).astype(np.uint8)
-    assert judge(blurred, kinds, colours)["right"] == 1.0
+    seen = judge(blurred, labels)
+    assert seen["right"] == seen["in_place"] == 1.0
 
 
 def test_position_and_size_are_found() -> None:
@@ -78,9 +81,44 @@ def test_position_and_size_are_found() -> None:
 
 
 def test_each_mistake_has_its_name() -> None:
-    frames, kinds, colours = pictures(32)
+    frames, labels = pictures(32)
     nothing = np.broadcast_to(np.array(BACKGROUND, np.uint8)[:, None, None], frames.shape)
-    assert judge(nothing, kinds, colours)["vanished"] == 1.0
-    assert judge(frames, (kinds + 1) % len(KINDS), colours)["wrong_shape"] == 1.0
-    assert judge(frames, kinds, (colours + 1) % len(COLOURS))["wrong_colour"] == 1.0
-    assert sum(judge(frames[:, ::-1], kinds, colours).values()) == pytest.approx(1.0)
+    assert judge(nothing, labels)["vanished"] == 1.0
+    other_kind = labels | {"kind": (labels["kind"] + 1) % len(KINDS)}
+    assert judge(frames, other_kind)["wrong_shape"] == 1.0
+    other_colour = labels | {"colour": (labels["colour"] + 1) % len(COLOURS)}
+    assert judge(frames, other_colour)["wrong_colour"] == 1.0
+    shares = judge(frames[:, ::-1], labels)
+    del shares["in_place"]  # a part of "right"
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_right_shape_may_be_in_the_wrong_place() -> None:
+    frames, labels = pictures(32)
+    elsewhere = labels | {"position": labels["position"] + labels["size"][:, None] * 0.4}
+    seen = judge(frames, elsewhere)  # 0.57 radii away
+    assert (seen["right"], seen["in_place"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.35, "vanished"), (0.8, "right")])
+def test_a_pale_shape_is_no_shape(share: float, verdict: str) -> None:
+    frames, labels = pictures(32)
+    background = np.array(BACKGROUND)[:, None, None]
+    pale = background + (frames.astype(float) - background) * share
+    assert judge(pale.astype(np.uint8), labels)[verdict] == 1.0
+
+
+def test_two_shapes_are_not_one() -> None:
+    """A net that has learned nothing draws the first frame's shape and a smear of this one's."""
+    frames, labels = pictures(32)
+    elsewhere, _ = pictures(32, later=9)
+    apart = np.maximum(frames, elsewhere)[
+        np.linalg.norm(labels["position"] - pictures(32, later=9)[1]["position"], axis=1) > 0.35
+    ]
+    assert len(apart) > 20
+    assert all(look(frame).kind == -1 for frame in apart)
+
+
+def test_noise_is_no_shape() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (50, 3, 32, 32)).astype(np.uint8)
+    assert all(look(frame).kind == -1 for frame in noise)

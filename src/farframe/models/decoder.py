@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, ConvTranspose, LayerNorm, dense, unflatten_hwc
+from farframe.models.parts import Parts
 from farframe.types import Anchor, Decoded
 
 
@@ -25,19 +26,25 @@ class Decoder(nn.Module):
         self.enc_encoder = EncodingEncoder(config)
         self.analogy = Analogy(config)
         self.drawer = Drawer(config)
+        self.parts = Parts(config, config.width) if config.decoder_parts else None
 
     def anchor(self, frame: Float[Tensor, "b c h w"], enc: Float[Tensor, "b e"]) -> Anchor:
         """All that depends on the first frame alone."""
         _, f_enc = self.enc_encoder(enc)
         difference = self.image_encoder(frame) - f_enc
-        return Anchor(frame=frame, analogy=self.analogy.first(difference))
+        places = None if self.parts is None else self.parts.places(enc)
+        return Anchor(frame=frame, analogy=self.analogy.first(difference), places=places)
 
     def forward(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
         """Draw ``n`` encodings of each clip, in any order, in one pass."""
         b, n, _ = enc.shape
-        low, high = self.enc_encoder(enc.flatten(0, 1))
+        enc = enc.flatten(0, 1)
+        low, high = self.enc_encoder(enc)
         first = _repeat(anchor.analogy, n)
         drawn = self.drawer(high + self.analogy(first, high))
+        if self.parts is not None:
+            assert anchor.places is not None
+            drawn = self.parts(drawn, anchor.frame, anchor.places, enc)
         mask = torch.sigmoid(drawn[:, 3:])
         frames = drawn[:, :3] * mask + _repeat(anchor.frame, n) * (1 - mask)
         return Decoded(
@@ -130,16 +137,20 @@ class Analogy(nn.Module):
 
 
 class Drawer(nn.Sequential):
-    """Features -> three colour channels and the mask's logit, at full size (``van_dec``)."""
+    """Features -> three colour channels and the mask's logit, at full size (``van_dec``).
+
+    With parts, w channels at full size, of which ``Parts`` makes those four.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         w, act, drop = config.width, _activation(config), nn.Dropout(1 - config.van_keep_prob)
+        last = w if config.decoder_parts else 4
         super().__init__(
             *(ConvTranspose(4 * w, 4 * w, stride=2), act, drop, LayerNorm(4 * w)),
             *(ConvTranspose(4 * w, 4 * w), act, drop),
             *(ConvTranspose(4 * w, 2 * w), act, drop, LayerNorm(2 * w)),
             *(ConvTranspose(2 * w, 2 * w, stride=2), act, drop),
             *(ConvTranspose(2 * w, w), act, drop, LayerNorm(w)),
-            *(ConvTranspose(w, 4, stride=2), act, drop),
-            ConvTranspose(4, 4),
+            *(ConvTranspose(w, last, stride=2), act, drop),
+            *(() if config.decoder_parts else (ConvTranspose(4, 4),)),
         )

@@ -134,10 +134,7 @@ class HierarchicalModel(nn.Module):
             anchor = self.anchor(context[:, 0], enc[:, 0])
             if samples > 1:
                 enc, acts = (x.repeat_interleave(samples, 0) for x in (enc, acts))
-                anchor = Anchor(
-                    frame=anchor.frame.repeat_interleave(samples, 0),
-                    analogy=anchor.analogy.repeat_interleave(samples, 0),
-                )
+                anchor = anchor.repeat(samples)
             count = context.shape[1]
             rollout = self.rollout(enc, acts, context_frames=count, horizon=horizon)
             future = rollout.enc_pred[:, count - 1 :]

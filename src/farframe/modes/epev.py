@@ -40,6 +40,9 @@ class EPEV(TrainingMode):
     """Truncated normal noise on the encodings that the decoder draws (--enc_noise_stddev)."""
     decode_frames: int = 0
     """Frames of each clip, chosen at random, that the decoder draws in a step (0: all)."""
+    mask_weight: float = 0.0
+    """Weight of the mean of the masks: above 0, what has not changed is copied from the first frame
+    and the mask shows what has."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -68,8 +71,13 @@ class EPEV(TrainingMode):
             "van_on_enc": mse(drawn.frames, target),
             "enc_pred": self._enc_pred(model, enc, batch.actions, alpha),
         }
-        weight = 1.0 if self.enc_pred_ramp == "encoder" else alpha
-        return [Update("all", losses, {"van_on_enc": 1.0, "enc_pred": weight})]
+        weights: dict[str, float | Float[Tensor, ""]] = {
+            "van_on_enc": 1.0,
+            "enc_pred": 1.0 if self.enc_pred_ramp == "encoder" else alpha,
+        }
+        if self.mask_weight > 0:
+            losses["mask"], weights["mask"] = drawn.masks.float().mean(), self.mask_weight
+        return [Update("all", losses, weights)]
 
     def _enc_pred(
         self, model: HierarchicalModel, enc: Tensor, actions: Tensor, alpha: float

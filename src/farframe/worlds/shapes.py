@@ -179,7 +179,7 @@ class ShapesSource:
         """Is the right shape in the right colour there? Shares of ``frames``; see ``judge.py``."""
         from farframe.worlds.judge import judge  # it draws templates with this module
 
-        return judge(frames, labels["kind"], labels["colour"])
+        return judge(frames, labels)
 
     def fingerprint(self) -> str:
         """Digest of all that decides the pixels."""

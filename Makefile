@@ -29,7 +29,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: $(INSTALLED) ## train on bouncing shapes, predict 100 frames of clips never seen, measure: about 12 minutes
+demo: $(INSTALLED) ## train on bouncing shapes, predict 100 frames of clips never seen, measure: about 5 minutes
 	$(BIN)/farframe train shapes-tiny --out $(DEMO) --resume
 	$(BIN)/farframe predict $(DEMO) shapes:0 --horizon 100 --out $(DEMO)/prediction --overwrite
 	$(BIN)/farframe evaluate $(DEMO) --horizon 100 --videos 2

@@ -261,8 +261,9 @@ def _print_report(report: Report) -> None:
     Console().print(drawn(report.rows, report.title))
     evaluation = report.evaluation
     if evaluation.world:
-        shares = ", ".join(f"{name} {share:.1%}" for name, share in evaluation.world.items())
-        print(f"frame {evaluation.horizon} against the world's labels: {shares}")
+        shares = [f"{name} {share:.1%}" for name, share in evaluation.world.items()]
+        said = ", ".join(shares).replace("_", " ")
+        print(f"frame {evaluation.horizon} against the world's labels: {said}")
     for path in report.written:
         print(f"wrote {path}")
 

@@ -40,7 +40,7 @@ _SMALL_EPEV = EPEV(
     enc_pred_relative=True,
     enc_pred_ramp="encoder",
     decode_frames=5,
-    mask_weight=0.003,
+    mask_weight=0.002,
 )
 """The predictor learns from the first step; the encoder heeds it once the decoder draws."""
 
@@ -58,7 +58,7 @@ _SHAPES_TINY = RunConfig(
 
 _VIDEO_SMALL = RunConfig(
     name="video-small",
-    model=replace(_RECIPE, width=24, enc_size=64, pred_units=128),
+    model=replace(_RECIPE, width=24, enc_size=64, pred_units=128, decoder_parts=8),
     data=DataConfig(path="", sequence_length=20, batch_size=8),
     train=replace(_ADAM, steps=4000, checkpoint_secs=300.0),
     mode=replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0),

@@ -72,6 +72,14 @@ class RunConfig:
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
         )
+        size, pose = self.model.enc_size, self.mode.pose_dim
+        check(
+            size == pose if self.mode.encodes_poses else size >= pose,
+            "model.enc_size",
+            size,
+            f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
+            f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
+        )
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""

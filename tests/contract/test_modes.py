@@ -28,7 +28,9 @@ CPU = torch.device("cpu")
 
 def clips(count: int, length: int = 4) -> Batch:
     source = ShapesSource(clips=count, length=length, frame_size=32, seed=1)
-    return collate([source.read(i, range(length)) for i in range(count)])
+    batch = collate([source.read(i, range(length)) for i in range(count)])
+    poses = torch.randn(count, length, 12, generator=torch.Generator().manual_seed(0))
+    return replace(batch, poses=poses)
 
 
 def quiet(config: RunConfig) -> RunConfig:

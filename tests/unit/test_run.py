@@ -23,7 +23,7 @@ def tiny(tag: str = "epev") -> RunConfig:
     return RunConfig(
         name="tiny",
         model=ModelConfig(
-            frame_size=32, width=4, enc_size=8, action_dim=0, pred_cells=3, encoder="conv"
+            frame_size=32, width=4, enc_size=12, action_dim=0, pred_cells=3, encoder="conv"
         ),
         data=DataConfig(path="shapes", sequence_length=6, batch_size=2, clips=50),
         train=TrainConfig(steps=4),

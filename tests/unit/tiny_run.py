@@ -17,15 +17,24 @@ from farframe.run import RunConfig
 from farframe.training import checkpoint
 from farframe.training.progress import Reporter
 
+ROBOT = Path(__file__).parents[1] / "data" / "tfrecord"
+
 
 def tiny(tag: str = "epev", *, data: Mapping[str, Any] = {}, **train: Any) -> RunConfig:
-    """Four steps on shapes without evaluation; all randomness (dropout, noise) is switched on."""
+    """Four steps without evaluation on shapes, or on robot records for modes that need poses.
+
+    All randomness (dropout, noise) is switched on.
+    """
+    mode = with_rate(MODES[tag](), 1e-3)
+    source: dict[str, Any] = {"path": "shapes", "clips": 50, "clip_length": 12}
+    if mode.pose_dim:
+        source = {"path": str(ROBOT), "data_pattern": "robot-train*"}
     return RunConfig(
         name="tiny",
         model=ModelConfig(
             frame_size=32,
             width=4,
-            enc_size=8,
+            enc_size=mode.pose_dim or 8,
             action_dim=0,
             pred_cells=3,
             encoder="conv",
@@ -35,14 +44,14 @@ def tiny(tag: str = "epev", *, data: Mapping[str, Any] = {}, **train: Any) -> Ru
             pred_noise_std=0.1,
         ),
         data=replace(
-            DataConfig(path="shapes", sequence_length=4, batch_size=2, clips=50, clip_length=12),
+            DataConfig(sequence_length=4, batch_size=2, **source),
             **data,
         ),
         train=replace(
             TrainConfig(steps=4, device="cpu", log_every=2, evaluate_every=0, checkpoint_every=100),
             **train,
         ),
-        mode=with_rate(MODES[tag](), 1e-3),
+        mode=mode,
     )
 
 

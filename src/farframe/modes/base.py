@@ -67,6 +67,10 @@ class TrainingMode(ABC):
     """How the networks are trained together."""
 
     tag: ClassVar[str]
+    pose_dim: ClassVar[int] = 0
+    """Numbers of a pose that the mode needs of every frame (0: none)."""
+    encodes_poses: ClassVar[bool] = False
+    """Whether encodings are poses, so that ``model.enc_size`` must be ``pose_dim``."""
 
     def __post_init__(self) -> None:
         for field in fields(self):

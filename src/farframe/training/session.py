@@ -235,6 +235,13 @@ def _checked_data(
         f"must be 0 (use no actions) or {source.action_dim}, the size of the actions in "
         f"{config.data.path}",
     )
+    check(
+        config.mode.pose_dim in (0, source.pose_dim),
+        "mode",
+        config.mode.tag,
+        f"needs data with poses of {config.mode.pose_dim} numbers, but those of {config.data.path} "
+        f"have {source.pose_dim}: choose robot data (TFRecords), or another mode",
+    )
     fingerprint = source.fingerprint()
     if found is not None and world.first and fingerprint != stored_fingerprint(out):
         raise ValueError(

@@ -180,6 +180,10 @@ class TrainConfig:
     """Seed of weights, batches and noise."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
+    encoder_weights: str = ""
+    """What the encoder starts from: imagenet, or a file of VGG-16's weights (empty: chance)."""
+    start_from: str = ""
+    """Run or checkpoint whose networks are the first weights (empty: chance)."""
     clip_gradient_norm: float = 0.0
     """Gradients are scaled down to this norm (0: not at all)."""
     clip_kind: Literal["tensor", "global"] = "tensor"

@@ -79,7 +79,7 @@ FLAGS: dict[str, tuple[SeedFlag, ...]] = {
             "folder of TensorBoard events (else model_dir/logs); eval writes into its eval/",
         ),
         Flag("save_summary_steps", 100, "steps between scalars in TensorBoard", "train.log_every"),
-        Flag("save_checkpoints_secs", 60, "seconds between checkpoints", "train.checkpoint_secs"),
+        Flag("save_checkpoints_secs", 60.0, "seconds between checkpoints", "train.checkpoint_secs"),
         Flag("use_image_summary", True, "eval: write predicted frames into TensorBoard too"),
     ),
     NETWORKS: (

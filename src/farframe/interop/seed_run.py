@@ -45,6 +45,11 @@ def seed_run(given: Mapping[str, Value]) -> SeedRun:
     _check_dead_ends(flags, given)
     evaluate = flags["run_mode"] == "eval"
     mode = _mode(flags)
+    if mode.pose_dim and flags["dataset_type"] != "robot":
+        raise ValueError(
+            f"--model_mode {flags['model_mode']} learns from poses, and --dataset_type "
+            f"{flags['dataset_type']} has none: take robot data, or another mode"
+        )
     config = RunConfig(
         name=f"{flags['dataset_type']}-{mode.tag.replace('_', '-')}",
         model=ModelConfig(
@@ -121,7 +126,7 @@ def _data(flags: Mapping[str, Value], evaluate: bool) -> DataConfig:
     """
     pattern = str(flags["data_pattern"])
     usual = pattern == DataConfig.data_pattern
-    patterns = {"data_pattern": pattern}
+    patterns: dict[str, Any] = {"data_pattern": pattern}
     if evaluate:
         patterns = {"validation_pattern": pattern}
     elif not usual:

@@ -16,6 +16,7 @@ _FIELDS = {flag.field: flag.name for _, flag in BY_NAME.items() if flag.field} |
     "out": "model_dir",
     "data.controls": "dataset_type",
     "data.hue_jitter": "color_data_augment",
+    "data.data_pattern": "data_pattern",
     "data.validation_pattern": "data_pattern",
     "data.sequence_length": "sequence_length",
     "model.enc_norm": "enc_pred_use_l2norm",

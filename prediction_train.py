@@ -9,7 +9,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from absl import flags as absl_flags
 
@@ -73,7 +73,7 @@ def parsed(args: Sequence[str]) -> dict[str, Value]:
         raise UsageError(str(error).removeprefix("flag ")) from None
     if stray:
         raise UsageError(f"{stray[0]!r} is neither a flag nor a flag's value")
-    return {name: values[name].value for name in BY_NAME if values[name].present}
+    return {name: cast("Value", values[name].value) for name in BY_NAME if values[name].present}
 
 
 def _train(run: SeedRun) -> None:

@@ -23,7 +23,7 @@ def help_text() -> str:
     for heading, flags in FLAGS.items():
         if heading == MACHINERY:
             names = ", ".join(f"--{flag.name}" for flag in flags)
-            parts.append(f"{heading}:\n{textwrap.fill(names, 98, **_INDENTED)}\n")
+            parts.append(f"{heading}:\n{textwrap.indent(textwrap.fill(names, 96), '  ')}\n")
             continue
         lines = [f"{heading}:"]
         for flag in flags:
@@ -41,9 +41,6 @@ def markdown_rows(heading: str) -> list[str]:
         f"{f'`{flag.field}`' if flag.field else ''} |"
         for flag in FLAGS[heading]
     ]
-
-
-_INDENTED = {"initial_indent": "  ", "subsequent_indent": "  "}
 
 
 def _default(flag: SeedFlag) -> str:

@@ -52,11 +52,22 @@ presets:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; 2 for a user's mistake, told in one line."""
     args = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in args or bool(os.environ.get("FARFRAME_DEBUG"))
-    args = [arg for arg in args if arg != "--debug"]
+    rest = [arg for arg in args if arg != "--debug"]
+    return guarded(lambda: _dispatch(rest), debug=len(rest) < len(args))
+
+
+def guarded(
+    command: Callable[[], int], *, debug: bool, reworded: Callable[[str], str] = str
+) -> int:
+    """Run a command and return its exit code, telling what goes wrong in one line.
+
+    ``debug`` shows tracebacks too; ``reworded`` puts messages into words that the caller of another
+    program knows.
+    """
+    debug = debug or bool(os.environ.get("FARFRAME_DEBUG"))
     try:
         with _log_shown():
-            return _dispatch(args)
+            return command()
     except SystemExit as stop:  # tyro's, after the help
         return int(stop.code or 0)
     except KeyboardInterrupt:
@@ -71,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         elif code == 0:
             raise  # a mistake of farframe's own: the traceback is what a report of it needs
-        _complain(_message(error) if code > 128 else f"error: {_message(error)}")
+        message = reworded(_message(error))
+        _complain(message if code > 128 else f"error: {message}")
         return code or 1
 
 
@@ -109,7 +121,7 @@ def _dispatch(args: Sequence[str]) -> int:
     return 0
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Print a line, once however many processes torchrun has started."""
     if os.environ.get("RANK", "0") == "0":
         print(text)
@@ -191,7 +203,7 @@ def _with_actions_of_data(config: RunConfig) -> RunConfig:
     mine, theirs = config.model.action_dim, actions_in(config.data)
     if mine == theirs:
         return config
-    _say(
+    say(
         f"model.action_dim is {theirs}, as {config.data.path} has it (the preset: {mine}); "
         f"--model.action-dim {mine} keeps it"
     )
@@ -208,7 +220,7 @@ def _run_training(
 
     reporter = ConsoleReporter(Console())
     last = train(config, out, resume=resume, overrides=overrides, reporter=reporter)
-    _say(f"trained {last.step:,} steps: {last.path}")
+    say(f"trained {last.step:,} steps: {last.path}")
     return 0
 
 

@@ -130,13 +130,23 @@ class DataConfig:
     data_pattern: str = "*train*"
     """TFRecords: glob of the training files."""
     validation_pattern: str = "*validation*"
-    """TFRecords: glob of the validation files."""
+    """TFRecords: glob of the validation files (empty: there are none)."""
     test_pattern: str = "*test*"
-    """TFRecords: glob of the test files."""
+    """TFRecords: glob of the test files (empty: there are none)."""
+    windows: Literal["every", "first"] = "every"
+    """Training clips of a recording: one from every frame on, or only the one that begins with its
+    first frame, as the original."""
+    controls: Literal["auto", "read", "zeros"] = "auto"
+    """TFRecords: actions and poses where a record has them, else zeros; read: every record must
+    have them; zeros: none are read (the original's robot and human data)."""
+    hue_jitter: float = 0.0
+    """Training clips are turned in hue by up to this share of the colour circle, each by its own
+    angle (0: not; 0.5: any hue, the original's --color_data_augment)."""
     cache: Literal["on", "off"] = "on"
     """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
     strict: bool = False
-    """Stop at the first file that can't be read instead of skipping it with a warning."""
+    """Stop at the first file that can't be read, or is shorter than a training clip, instead of
+    leaving it out with a warning."""
     batch_size: int = 8
     """Clips of a batch, over all processes."""
     workers: int = 0
@@ -152,6 +162,12 @@ class DataConfig:
         check_least(self, "data", 2, "sequence_length")
         check_least(self, "data", 1, "stride", "batch_size", "clips", "clip_length")
         check_least(self, "data", 0, "fps", "workers", "world_seed")
+        check(
+            0 <= self.hue_jitter <= 0.5,
+            "data.hue_jitter",
+            self.hue_jitter,
+            "must be from 0 to 0.5: half the colour circle to either side is all of it",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +178,12 @@ class TrainConfig:
     """Iterations in all."""
     seed: int = 0
     """Seed of weights, batches and noise."""
+    start_from: str = ""
+    """Start with the networks of this run's folder, or of the original's TensorFlow checkpoint of
+    this prefix, instead of random ones (--epv_pretrain_ckpt)."""
+    encoder_weights: str = ""
+    """Start the encoder from this file of VGG-16 weights (.pth, .safetensors, .h5 or TF-slim's
+    .ckpt; docs/weights.md), or from imagenet, which `farframe weights get vgg16` fetches."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
     clip_gradient_norm: float = 0.0
@@ -191,19 +213,25 @@ class TrainConfig:
     evaluate_horizon: int = 20
     """Frames that an evaluation predicts."""
     checkpoint_every: int = 500
-    """Steps between checkpoints."""
+    """Steps between checkpoints (0: by the clock alone)."""
     checkpoint_secs: float = 0.0
     """Seconds between checkpoints (0: by steps alone)."""
     keep_checkpoints: int = 2
     """Newest checkpoints kept."""
 
     def __post_init__(self) -> None:
-        check_least(self, "train", 1, "steps", "log_every", "checkpoint_every", "evaluate_clips")
+        check_least(self, "train", 1, "steps", "log_every", "evaluate_clips")
         check_least(self, "train", 1, "evaluate_horizon", "keep_checkpoints")
         check_least(
             self, "train", 0, "seed", "clip_gradient_norm", "warmup_steps", "evaluate_every"
         )
         for name in ("beta1", "beta2"):
             check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "in [0, 1)")
+        check(
+            not (self.start_from and self.encoder_weights),
+            "train.encoder_weights",
+            self.encoder_weights,
+            "must be empty with train.start_from, which brings its own encoder: give one of them",
+        )
         check(self.eps > 0, "train.eps", self.eps, "must be above 0")
-        check_least(self, "train", 0, "checkpoint_secs")
+        check_least(self, "train", 0, "checkpoint_every", "checkpoint_secs")

@@ -2,6 +2,7 @@
 
 ``farframe train`` takes ``model.action_dim`` from the data. ``data.path`` is empty where it must be
 given.
+The original's own commands are in presets_seed.py.
 The recipe for small machines, and what else was tried, is in docs/recipes.md.
 """
 
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.modes import EPEV
+from farframe.presets_seed import SEED_RUNS
 from farframe.run import RunConfig
 
 
@@ -98,6 +100,7 @@ PRESETS: dict[str, Preset] = {
         Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
         Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),
         Preset(_DEBUG, "bouncing shapes, everything tiny: seconds, to see that all works"),
+        *(Preset(config, summary) for config, summary in SEED_RUNS),
     )
 }
 """Every preset by its name."""

@@ -7,9 +7,11 @@ import math
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from farframe.data.source import open_source
+from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.presets import PRESETS
 from farframe.run import RunConfig, load, load_config
 from farframe.training.loop import train
@@ -21,23 +23,28 @@ configs = pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.n
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a user brings along."""
-    path = tmp_path_factory.mktemp("data") / "video.mp4"
+def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """What a user brings along, by the kind of data that a preset wants."""
+    folder = tmp_path_factory.mktemp("data")
     clip = ShapesSource(clips=1, length=90, frame_size=32, seed=0).read(0, range(90))
-    write_video(path, pictures(clip.frames), 10.0)
-    return path
+    write_video(folder / "video.mp4", pictures(clip.frames), 10.0)
+    (folder / "records").mkdir()
+    controls = {"actions": np.ones((90, 5), np.float32), "poses": np.ones((90, 12), np.float32)}
+    for split in ("train", "validation"):
+        write_tfrecords(folder / "records" / f"{split}.tfrecord", [replace(clip, **controls)] * 2)
+    return {"auto": folder / "video.mp4", "tfrecord": folder / "records"}
 
 
-def shrunk(config: RunConfig, video: Path) -> RunConfig:
-    """The same run with everything that only costs time made small."""
+def shrunk(config: RunConfig, brought: dict[str, Path]) -> RunConfig:
+    """The same run with everything that only costs time made small, starting from chance."""
     context = config.model.context_frames
+    enc_size = config.mode.pose_dim or 4
     return replace(
         config,
-        model=replace(config.model, frame_size=32, width=2, enc_size=4, pred_cells=3),
+        model=replace(config.model, frame_size=32, width=2, enc_size=enc_size, pred_cells=3),
         data=replace(
             config.data,
-            path=config.data.path or str(video),
+            path=config.data.path or str(brought[config.data.kind]),
             sequence_length=context + 2,
             batch_size=2,
             workers=0,
@@ -48,6 +55,7 @@ def shrunk(config: RunConfig, video: Path) -> RunConfig:
             config.train,
             steps=2,
             device="cpu",
+            encoder_weights="",
             warmup_steps=min(1, config.train.warmup_steps),
             log_every=1,
             evaluate_every=2,
@@ -70,8 +78,10 @@ def test_a_preset_survives_json(config: RunConfig) -> None:
 
 
 @configs
-def test_its_shrunk_version_trains(config: RunConfig, video: Path, tmp_path: Path) -> None:
-    small = shrunk(config, video)
+def test_its_shrunk_version_trains(
+    config: RunConfig, brought: dict[str, Path], tmp_path: Path
+) -> None:
+    small = shrunk(config, brought)
     out = tmp_path / "run"
     last = train(small, out)
     assert last.step == 2
@@ -84,5 +94,7 @@ def test_its_shrunk_version_trains(config: RunConfig, video: Path, tmp_path: Pat
     assert any("val/psnr" in line for line in lines)
     model = load(out)
     source = open_source(small.data, 32)
-    context = source.read(0, range(small.model.context_frames)).frames
-    assert bool(model.predict(context, horizon=3).frames.isfinite().all())
+    clip = source.read(0, range(small.model.context_frames + 3))
+    context = clip.frames[: small.model.context_frames]
+    actions = clip.actions if small.model.action_dim else None
+    assert bool(model.predict(context, actions, horizon=3).frames.isfinite().all())

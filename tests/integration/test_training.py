@@ -304,6 +304,22 @@ def test_cadence_follows_the_clock_too(monkeypatch: pytest.MonkeyPatch) -> None:
     assert saves == [6, 12, 18, 50]  # the one by steps restarts the clock
 
 
+def test_cadence_of_no_steps_is_that_of_the_clock() -> None:
+    cadence = Cadence(tiny(steps=70, checkpoint_every=0).train, World())
+    assert [n for n in range(1, 71) if cadence.due(n, False).save] == [70]
+
+
+def test_events_go_where_they_are_wanted(tmp_path: Path) -> None:
+    for steps in (2, 4):
+        run, logs = tmp_path / "run", tmp_path / "far" / "logs"
+        train(tiny(steps=steps), run, resume=steps > 2, logs=logs)
+    assert not (run / "logs").exists()
+    events = EventAccumulator(str(logs))
+    events.Reload()
+    assert [e.step for e in events.Scalars("loss/van_on_enc")] == [2, 4]
+    assert [line["step"] for line in lines(run)] == [2, 4]
+
+
 # -- how it ends ---------------------------------------------------------------------------------
 
 

@@ -227,7 +227,8 @@ MODE_TAGS = {path.stem for path in MODE_FILES} | {name.lower() for name in MODE_
 
 
 def knows_modes(path: Path) -> bool:
-    return path.parent.name == "modes" or path in (PACKAGE / "presets.py", SEED_ENTRY)
+    presets = PACKAGE / "presets.py", PACKAGE / "presets_seed.py"
+    return path.parent.name == "modes" or path in (*presets, SEED_ENTRY)
 
 
 def docstrings(module: ast.Module) -> set[ast.AST]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farframe.data.clips import ClipWindows
+from farframe.data.clips import ClipWindows, TooShortError
 from farframe.data.source import DataError, Recording
 from farframe.data.splits import Segment
 
@@ -112,3 +112,23 @@ def test_spread_covers_recordings_and_times() -> None:
     tenths = np.bincount([frames.start // 10 for _, frames in found], minlength=10)
     assert tenths.min() >= 5
     assert tenths.max() <= 8
+
+
+def test_first_cuts_one_window_a_segment() -> None:
+    source = MemorySource(recordings(10, 20, 6))
+    parts = [Segment(0, 0, 10), Segment(1, 5, 16), Segment(2, 0, 6)]
+    clips = ClipWindows(source, parts, 3, 2, first=True)
+    assert [clips.locate(i) for i in range(len(clips))] == [
+        (0, range(0, 5, 2)),
+        (1, range(5, 10, 2)),
+        (2, range(0, 5, 2)),
+    ]
+    assert clips.spread(9) == [0, 1, 2]
+
+
+def test_strict_stops_at_the_first_that_is_too_short() -> None:
+    source = MemorySource(recordings(9, 2, 1))
+    with pytest.raises(TooShortError, match=r"^r1: 2 frames, but a clip needs 3 ") as caught:
+        ClipWindows(source, [Segment(i, 0, n) for i, n in enumerate((9, 2, 1))], 3, strict=True)
+    assert (caught.value.recording, caught.value.length) == ("r1", 2)
+    assert len(ClipWindows(source, [Segment(0, 0, 9)], 3, strict=True)) == 7

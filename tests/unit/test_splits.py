@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -212,3 +213,12 @@ def test_an_empty_split_is_one_clear_line(
 def test_names_that_are_not_unicode_have_a_split_too() -> None:
     source = MemorySource([Recording(id="x", file="film\udcff.mp4", length=9, fps=1.0)])
     assert sum(_has(source, split) for split in SPLITS) == 1
+
+
+def test_an_empty_pattern_holds_nothing_out() -> None:
+    source = records("x-0", "x-1-validation", "x-2-test", each=1)
+    data = DataConfig(path="d", split="pattern", data_pattern="x", validation_pattern="")
+    data = replace(data, test_pattern="")
+    assert files(source, data, "train") == {"x-0", "x-1-validation", "x-2-test"}
+    with pytest.raises(DataError, match=r"the validation split of d is empty.*pattern ''"):
+        segments(source, data, "validation")

@@ -272,3 +272,22 @@ def test_another_schema_is_named(tmp_path: Path) -> None:
     shutil.copy(SHARED / "push_train.tfrecord-00000-of-00001", tmp_path)
     with pytest.raises(DataError, match=r"no image_0: not the expected schema \(keys: 'move/0/"):
         TFRecordSource.open(tmp_path, 64)
+
+
+def test_controls_are_read_demanded_or_zeros(tmp_path: Path) -> None:
+    robot, human = tmp_path / "robot.tfrecord", tmp_path / "human.tfrecord"
+    write_tfrecords(robot, [clip()])
+    write_tfrecords(human, [clip(robot=False)])
+    auto, read = (TFRecordSource.open(robot, 16, controls=c) for c in ("auto", "read"))
+    np.testing.assert_array_equal(auto.read(0, range(4)).poses, clip().poses)
+    np.testing.assert_array_equal(read.read(0, range(4)).actions, clip().actions)
+    assert read.fingerprint() == auto.fingerprint()
+    zeros = TFRecordSource.open(robot, 16, controls="zeros")
+    found = zeros.read(0, range(1, 4))
+    assert (found.poses.shape, found.actions.shape) == ((3, 12), (3, 5))
+    assert not found.poses.any()
+    assert not found.actions.any()
+    np.testing.assert_array_equal(found.frames, clip().frames[1:])
+    assert zeros.fingerprint() != auto.fingerprint()
+    with pytest.raises(DataError, match=r"human.tfrecord: record 0: joint_positions_0 is missing"):
+        TFRecordSource.open(human, 16, controls="read")

@@ -17,14 +17,27 @@ from farframe.types import Clip
 logger = logging.getLogger(__name__)
 
 
+class TooShortError(DataError):
+    """A recording without a single window, and how many frames it has."""
+
+    def __init__(self, message: str, recording: str, length: int) -> None:
+        super().__init__(message)
+        self.recording = recording
+        self.length = length
+
+
 class ClipWindows:
     """Clip ``i`` of all windows of ``sequence_length`` frames, ``stride`` frames apart.
 
-    A window starts at every frame of a segment from which it fits; windows are numbered segment by
-    segment, then in time. Only three numbers a segment are kept: a source may have 1e8 windows.
+    A window starts at every frame of a segment from which it fits, or with ``first`` only where the
+    segment starts; windows are numbered segment by segment, then in time. Only three numbers a
+    segment are kept: a source may have 1e8 windows. Segments without a window are left out with a
+    warning, unless ``strict``.
 
     Raises:
-        DataError: if no segment is long enough for a single window.
+        TooShortError: if no segment is long enough for a single window, or with ``strict`` if one
+            isn't.
+        DataError: if there is no segment.
         ValueError: if ``sequence_length`` or ``stride`` is below 1.
     """
 
@@ -34,6 +47,9 @@ class ClipWindows:
         segments: Sequence[Segment],
         sequence_length: int,
         stride: int = 1,
+        *,
+        first: bool = False,
+        strict: bool = False,
     ) -> None:
         check(sequence_length >= 1, "data.sequence_length", sequence_length, "must be >= 1")
         check(stride >= 1, "data.stride", stride, "must be >= 1")
@@ -44,8 +60,12 @@ class ClipWindows:
         recording, start, stop = table.reshape(-1, 3).T
         counts = stop - start - self.span + 1
         fits = counts > 0
-        if not fits.any():
-            raise DataError(self._too_short(segments))
+        if not segments:
+            raise DataError("there are no recordings to cut clips from")
+        if not fits.any() or (strict and not fits.all()):
+            raise self._too_short(segments, strict)
+        if first:
+            counts = np.minimum(counts, 1)
         if not fits.all():
             logger.warning(
                 "%d of %d recordings are shorter than the %d frames a clip needs and are left out "
@@ -117,19 +137,21 @@ class ClipWindows:
         offset = rank * np.repeat(capacity, shares) + np.repeat(phase, shares)
         return (np.repeat(firsts, shares) + offset // np.repeat(shares, shares)).tolist()
 
-    def _too_short(self, segments: Sequence[Segment]) -> str:
-        """One line for a split none of whose recordings holds a window."""
-        if not segments:
-            return "there are no recordings to cut clips from"
-        longest = max(segments, key=lambda s: s.stop - s.start)
-        recording = self.source.recordings[longest.recording]
-        length = longest.stop - longest.start
+    def _too_short(self, segments: Sequence[Segment], strict: bool) -> TooShortError:
+        """Tell of the longest recording where none holds a window, with ``strict`` of the first."""
+        short = next(s for s in segments if s.stop - s.start < self.span)
+        chosen = short if strict else max(segments, key=lambda s: s.stop - s.start)
+        recording = self.source.recordings[chosen.recording]
+        length = chosen.stop - chosen.start
         part = "" if length == recording.length else f" (of {recording.length} in all splits)"
-        return (
-            f"{recording.file or recording.id}: {length} frames{part}, the most of "
-            f"{len(segments)} recording(s), but a clip needs {self.span} (sequence_length "
+        among = "" if strict else f", the most of {len(segments)} recording(s)"
+        return TooShortError(
+            f"{recording.id if strict else recording.file or recording.id}: {length} "
+            f"frames{part}{among}, but a clip needs {self.span} (sequence_length "
             f"{self.sequence_length}, stride {self.stride}): lower --data.sequence-length or "
-            "--data.stride"
+            "--data.stride",
+            recording.id,
+            length,
         )
 
 

@@ -85,7 +85,12 @@ def open_source(data: DataConfig, frame_size: int, cache_dir: Path | None = None
         from farframe.data.tfrecord import TFRecordSource
 
         return TFRecordSource.open(
-            path, frame_size, fps=data.fps, strict=data.strict, cache_dir=cache_dir
+            path,
+            frame_size,
+            fps=data.fps,
+            strict=data.strict,
+            controls=data.controls,
+            cache_dir=cache_dir,
         )
     from farframe.data.video_folder import VideoFolder
 

@@ -95,8 +95,11 @@ def _files(source: ClipSource) -> list[str]:
 def _matching(files: Iterable[str], pattern: str) -> set[str]:
     """The files whose name or relative path matches; a bare word matches anywhere in them.
 
+    An empty pattern matches none.
     Case counts on every system, or the split would depend on where it was made.
     """
+    if not pattern:
+        return set()
     if not any(sign in pattern for sign in "*?["):
         pattern = f"*{pattern}*"
     paths = ((file, file.replace(os.sep, "/")) for file in files if file)

@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from farframe.data.tfrecord_index import ROW, FileIndex, index_file
 from farframe.types import Clip
 
 _log = logging.getLogger("farframe")
+Controls = Literal["auto", "read", "zeros"]
+
 _READING = "tfrecord 1"  # raise it when the same records come to give other pixels
 
 
@@ -33,6 +35,7 @@ class TFRecordSource:
 
     A recording is called ``<file relative to the folder>:<number of the record in it>``. Frames are
     resized as the original did (``resize.py``). Human data has neither poses nor actions: zeros.
+    ``controls`` is ``DataConfig.controls``.
     """
 
     kind = "tfrecord"
@@ -40,9 +43,15 @@ class TFRecordSource:
     pose_dim = POSE
 
     def __init__(
-        self, root: Path, files: Sequence[tuple[str, FileIndex]], frame_size: int, fps: float
+        self,
+        root: Path,
+        files: Sequence[tuple[str, FileIndex]],
+        frame_size: int,
+        fps: float,
+        controls: Controls = "auto",
     ) -> None:
         self.frame_size = frame_size
+        self._controls = controls
         self._root = root
         self._files = tuple(name for name, _ in files)
         self._rows: NDArray[Any] = np.concatenate([index.rows for _, index in files])
@@ -61,6 +70,7 @@ class TFRecordSource:
         *,
         fps: float = 0.0,
         strict: bool = False,
+        controls: Controls = "auto",
         cache_dir: Path | None = None,
         store_index: bool = True,
     ) -> TFRecordSource:
@@ -69,10 +79,12 @@ class TFRecordSource:
         ``fps`` is what the clips are said to have, for the schema stores none; 0 stands for 1.0.
         It resamples nothing. ``cache_dir`` takes the index where the data's folder can't be
         written; without ``store_index`` none is written anywhere. Bad records are left out with
-        one warning a file, unless ``strict``.
+        one warning a file, unless ``strict``. Whether there are the actions and poses that
+        ``controls`` asks for is looked up in the first record.
 
         Raises:
-            DataError: if there is no readable record, or with ``strict`` at the first bad one.
+            DataError: if there is no readable record, with ``strict`` at the first bad one, or if
+                the first one lacks actions and poses that must be there.
         """
         root, names = _files(path)
         files: list[tuple[str, FileIndex]] = []
@@ -94,7 +106,10 @@ class TFRecordSource:
             raise DataError(f"{path} holds no readable clip: {complaint.removeprefix(f'{path}: ')}")
         for file, index in bad:  # where nothing is left, the error alone says it
             _warn(file, index)
-        return cls(root, files, frame_size, fps or 1.0)
+        source = cls(root, files, frame_size, fps or 1.0, controls)
+        if controls == "read":
+            source.read(0, range(0))
+        return source
 
     @property
     def recordings(self) -> Sequence[Recording]:
@@ -119,7 +134,7 @@ class TFRecordSource:
         pixels = np.empty((len(frames), 3, self.frame_size, self.frame_size), np.uint8)
         try:
             payload = read_record(path, int(row["offset"]), int(row["length"]), int(row["crc"]))
-            record = parse_record(payload)
+            record = parse_record(payload, controls=self._controls == "read")
             if len(record.images) != recording.length:
                 raise RecordError("it has another number of frames than when it was indexed")
             images = decode_images(record.images[t] for t in frames)
@@ -131,17 +146,20 @@ class TFRecordSource:
         except (RecordError, OSError) as error:
             raise DataError(f"{where}: {error}; mend the file and start again") from error
         chosen = np.arange(frames.start, frames.stop, frames.step)
+        zeros = self._controls == "zeros"
         return Clip(
             frames=pixels,
-            actions=record.actions[chosen],
-            poses=record.poses[chosen],
+            actions=np.zeros_like(record.actions[chosen]) if zeros else record.actions[chosen],
+            poses=np.zeros_like(record.poses[chosen]) if zeros else record.poses[chosen],
             fps=recording.fps,
             id=recording.id,
         )
 
     def fingerprint(self) -> str:
-        """Of the names, every record's checksum, the frame size and the frame rate."""
-        digest = hashlib.sha256(f"{_READING} {self.frame_size} {self._recordings[0].fps}".encode())
+        """Of the names, every record's checksum, the frame size and rate, and what is read."""
+        zeros = " zeros" if self._controls == "zeros" else ""
+        head = f"{_READING} {self.frame_size} {self._recordings[0].fps}{zeros}"
+        digest = hashlib.sha256(head.encode())
         for i, name in enumerate(self._files):
             rows = self._rows[self._file == i]
             digest.update(repr((name, len(rows))).encode())

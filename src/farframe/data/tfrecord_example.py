@@ -38,8 +38,8 @@ class Record:
     poses: Float32[np.ndarray, "t p"]
 
 
-def parse_record(payload: bytes) -> Record:
-    """Read a serialized Example.
+def parse_record(payload: bytes, *, controls: bool = False) -> Record:
+    """Read a serialized Example; with ``controls`` actions and poses must be there.
 
     Raises:
         RecordError: if it is no Example, or not one in this schema.
@@ -51,6 +51,12 @@ def parse_record(payload: bytes) -> Record:
     _check_keys(features, count)
     view = memoryview(payload)
     images = tuple(view[slice(*_image(payload, features, i))] for i in range(count))
+    for key in ("joint_positions_0", "state_0", "action_0") if controls else ():
+        if key not in features:
+            raise RecordError(
+                f"{key} is missing, and actions and poses are asked for (--data.controls auto "
+                "takes zeros instead)"
+            )
     joints = _floats(payload, features, "joint_positions", count, JOINTS)
     state = _floats(payload, features, "state", count, STATE)
     actions = _floats(payload, features, "action", count, ACTION)

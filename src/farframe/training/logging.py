@@ -30,20 +30,21 @@ LOGS, METRICS = "logs", "metrics.jsonl"
 
 
 class RunLog:
-    """TensorBoard events under ``logs/``, and the same numbers in ``metrics.jsonl``.
+    """TensorBoard events in ``logs`` (None: ``run/logs``), the same numbers in ``metrics.jsonl``.
 
     Opened at step ``done``: what an earlier process wrote about later steps is withdrawn, so that
     no step appears twice. With ``run`` None it writes nothing (processes other than the first).
     """
 
-    def __init__(self, run: Path | None, done: int) -> None:
+    def __init__(self, run: Path | None, done: int, logs: Path | None = None) -> None:
         self._writer: SummaryWriter | None = None
         if run is None:
             return
         from torch.utils.tensorboard.writer import SummaryWriter  # a second to import
 
-        purge = done + 1 if (run / LOGS).exists() else None
-        self._writer = SummaryWriter(str(run / LOGS), purge_step=purge, flush_secs=30)
+        events = logs or run / LOGS
+        purge = done + 1 if events.exists() else None
+        self._writer = SummaryWriter(str(events), purge_step=purge, flush_secs=30)
         self._path = run / METRICS
         _truncate(self._path, done)
 

@@ -25,6 +25,7 @@ def train(
     resume: bool = False,
     overrides: Mapping[str, Any] | None = None,
     reporter: Reporter | None = None,
+    logs: Path | None = None,
 ) -> Checkpoint:
     """Train a run in the folder ``out`` to its last step; returns the last checkpoint.
 
@@ -36,6 +37,7 @@ def train(
         overrides: what to change of the stored run (dotted names, ``run.RESUMABLE``); without it
             ``config`` must agree with the stored run in all other fields.
         reporter: hears of the progress.
+        logs: where TensorBoard events go instead of ``out/logs``.
 
     Raises:
         ValueError: if something is asked for that can't be, before anything is written.
@@ -48,7 +50,7 @@ def train(
         explained(out),
         distributed.join() as world,
         claimed(out, world),
-        Session.open(config, out, again, overrides, said, world) as session,
+        Session.open(config, out, again, overrides, said, world, logs) as session,
         StopSignals() as stop,
     ):
         state, cadence = session.state, Cadence(session.config.train, world)
@@ -94,7 +96,8 @@ class Cadence:
         train, last = self.train, done >= self.train.steps
         late = 0 < train.checkpoint_secs <= time.monotonic() - self.saved
         stop, late = self.world.any(stop, late and self.world.first)
-        save = last or stop or late or done % train.checkpoint_every == 0
+        regular = train.checkpoint_every > 0 and done % train.checkpoint_every == 0
+        save = last or stop or late or regular
         self.saved = time.monotonic() if save else self.saved
         return Due(
             log=last or stop or done % train.log_every == 0,

@@ -54,6 +54,7 @@ class Session:
         overrides: Mapping[str, Any] | None,
         reporter: Reporter,
         world: World,
+        logs: Path | None = None,
     ) -> Generator[Session, None, None]:
         """Check everything, then begin or go on; the folder must be ``claimed``.
 
@@ -71,6 +72,8 @@ class Session:
             segments(source, config.data, "train"),
             config.data.sequence_length,
             config.data.stride,
+            first=config.data.windows == "first",
+            strict=config.data.strict,
         )
         validation = Validation.open(source, config)
         _prepare_torch(device)
@@ -90,7 +93,7 @@ class Session:
         if world.first:
             checkpoint.clean(out, state.done)
             write_config(out, config, fingerprint)
-        log = RunLog(out if world.first else None, state.done)
+        log = RunLog(out if world.first else None, state.done, logs)
         losses = Losses(config.mode.tag, world)
         said = reporter if world.first else Reporter()
         session = Session(config, out, world, state, loader, validation, losses, log, said, found)
@@ -211,6 +214,12 @@ def settle(
         ValueError: if there are checkpoints and ``resume`` is not set, none is intact, or the
             stored run can't be changed as asked.
     """
+    first = {
+        "train.encoder_weights": config.train.encoder_weights,
+        "train.start_from": config.train.start_from,
+    }
+    for name, value in first.items():
+        check(not value, name, value, "this version can't start from other weights yet")
     begun = bool(checkpoint.checkpoints(out))
     if begun and not resume:
         raise ValueError(f"{out} already holds a run: go on with --resume, or choose another --out")

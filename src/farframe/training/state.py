@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.amp.grad_scaler import GradScaler
 
+from farframe.data.hue import recoloured
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import Group, Networks, Update
 from farframe.run import RunConfig
@@ -73,8 +74,13 @@ class TrainingState:
         torch.manual_seed(noise_seed(self.config.train.seed, self.world.rank, self.done))
         # A model without actions trains on data with them: it is not given them.
         used = replace(batch, actions=batch.actions[..., : self.config.model.action_dim])
+        data = self.config.data
+        first = self.done * data.batch_size + self.world.rank * len(batch.ids)
+        used = recoloured(
+            used.to(self.device), data.hue_jitter, seed=self.config.train.seed, first=first
+        )
         with self.autocast():
-            updates = self.config.mode.updates(self.nets, used.to(self.device), self.done)
+            updates = self.config.mode.updates(self.nets, used, self.done)
         apply_updates(
             updates,
             self.groups,

@@ -1,0 +1,195 @@
+"""The seed's ten commands as its README has them: five trainings, and their evaluations.
+
+Added are the folders, ``--train_steps``, and farframe's own ``--width`` with ``--eval_clips``: at
+the original's width of 64 a step takes many seconds on the machines that run tests.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from seed_commands import commands, evaluating, prediction_train
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from farframe.data.tfrecord_writer import write_tfrecords
+from farframe.run import load, load_config
+from farframe.training.checkpoint import checkpoints
+from farframe.types import Clip
+
+COMMANDS = commands()
+seeds = pytest.mark.parametrize("name", COMMANDS)
+SMALL = ["--width", "4", "--device", "cpu", "--train_steps", "1", "--save_summary_steps", "1"]
+
+
+def records(path: Path, count: int, length: int, robot: bool) -> None:
+    rng = np.random.default_rng(length + count)
+    write_tfrecords(
+        path,
+        (
+            Clip(
+                frames=rng.integers(0, 256, (length, 3, 16, 16), dtype=np.uint8),
+                actions=rng.standard_normal((length, 5 * robot)).astype(np.float32),
+                poses=rng.standard_normal((length, 12 * robot)).astype(np.float32),
+                fps=1.0,
+                id="",
+            )
+            for _ in range(count)
+        ),
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("seed")
+    for kind, length in (("robot", 20), ("human", 64)):
+        (folder / kind).mkdir()
+        records(folder / kind / f"{kind}-train-0.tfrecord", 3, length, kind == "robot")
+        records(folder / kind / f"{kind}-validation-0.tfrecord", 2, length, kind == "robot")
+    return folder
+
+
+def folders(data: Path, name: str, out: Path) -> list[str]:
+    places = (data / name.partition("-")[0], out / "model", out / "logs")
+    flags = ("--data_dir", "--model_dir", "--event_log_dir")
+    return [word for pair in zip(flags, map(str, places), strict=True) for word in pair]
+
+
+def run(*words: str) -> int:
+    return prediction_train().main(words)
+
+
+def runnable(words: list[str]) -> list[str]:
+    """Weights of ImageNet have width 64: what trains narrower starts from chance."""
+    return [word for word in words if word != "--imgnet_pretrain"]
+
+
+@seeds
+def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_path: Path) -> None:
+    words = [*runnable(COMMANDS[name]), *folders(data, name, tmp_path), *SMALL]
+    assert run(*words) == 0
+    config = load_config(tmp_path / "model")
+    assert config.name == name
+    assert config.data.sequence_length == (20 if name.startswith("robot") else 32)
+    assert [c.step for c in checkpoints(tmp_path / "model")] == [1]
+    assert run(*words, "--train_steps", "2") == 0
+    assert [c.step for c in checkpoints(tmp_path / "model")] == [2, 1]
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    losses = [tag for tag in events.Tags()["scalars"] if tag.startswith("loss/")]
+    assert losses
+    assert [e.step for e in events.Scalars(losses[0])] == [1, 2]
+    load(tmp_path / "model")
+
+    words = [*runnable(evaluating(COMMANDS[name])), *folders(data, name, tmp_path), *SMALL]
+    assert run(*words, "--train_steps", "2") == 0
+    events = EventAccumulator(str(tmp_path / "logs" / "eval"))
+    events.Reload()
+    scalars, films = events.Tags()["scalars"], events.Tags()["images"]
+    expected = {
+        f"{n}_loss/{k}" for n in ("van", "van_on_enc") for k in ("loss", "psnr_all", "psnr")
+    }
+    posed = {"van_on_pose_loss/psnr", "pose_from_enc_loss_quant/loss"}
+    expected |= posed | {"pose_from_pred_on_pose_loss_quant/loss"} if "indiv" in name else set()
+    assert expected | {"enc_pred_loss/loss"} <= set(scalars)
+    for tag in scalars:
+        assert [e.step for e in events.Scalars(tag)] == [1, 2], tag
+        assert all(math.isfinite(e.value) for e in events.Scalars(tag))
+    drawn = {"van_out_all", "van_on_enc_all"} | ({"van_on_pose_all"} if "indiv" in name else set())
+    assert set(films) == drawn
+    logged = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in logged] == [1, 2]
+
+
+def test_eval_waits_for_a_training_and_ends_with_it(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("farframe.evaluation.follow.POLL_SECONDS", 0.05)
+    more = [
+        "--sequence_length",
+        "4",
+        "--enc_size",
+        "12",
+        "--enc_size_set",
+        "12",
+        "--nouse_image_summary",
+    ]
+    name = "robot-individual"
+    words = [*evaluating(COMMANDS[name]), *folders(data, name, tmp_path), *SMALL, *more]
+    codes: list[int] = []
+    watcher = threading.Thread(target=lambda: codes.append(run(*words)))
+    watcher.start()
+    time.sleep(0.3)
+    assert watcher.is_alive()
+    trained = [*COMMANDS[name], *folders(data, name, tmp_path), *SMALL, *more]
+    assert run(*trained) == 0
+    watcher.join(60)
+    assert codes == [0]
+    told = capsys.readouterr().err
+    assert told.count("has no checkpoint yet: waiting") == 1
+    logged = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in logged] == [1]
+
+
+def test_mistakes_get_one_line_and_leave_nothing(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    robot, human = (folders(data, n, tmp_path) for n in ("robot-e2e", "human-e2e"))
+    train = [*COMMANDS["robot-e2e"], *robot, *SMALL]
+    mistakes: list[tuple[list[str], list[str]]] = [
+        ([*train, "--enc_sise", "3"], ["'--enc_sise'", "--enc_size meant"]),
+        ([*train, "--batch_size", "many"], ["--batch_size", "many"]),
+        ([*train, "stray"], ["'stray'"]),
+        ([*train, "--nois_training"], ["--is_training is off in --run_mode train"]),
+        ([*train, "--run_mode", "eval"], ["--is_training is on in --run_mode eval"]),
+        (
+            [*train, "--sequence_length", "30"],
+            ["robot-train-0", "20 frames", "--sequence_length 30"],
+        ),
+        ([*train, "--enc_keep_prob", "2"], ["--enc_keep_prob is 2.0", "at most 1"]),
+        ([*train, "--data_dir", str(tmp_path / "no")], ["no does not exist"]),
+        ([*train, "--data_pattern", "nothing"], ["data_pattern 'nothing'", "set --data_pattern"]),
+        ([*train, *human[:2]], ["human-train-0", "--dataset_type human takes"]),
+        ([*train, "--model_mode", "gan"], ["--model_mode is 'gan'", "epev"]),
+    ]
+    for words, expected in mistakes:
+        assert run(*words) == 2, words
+        err = capsys.readouterr().err
+        assert err.count("\n") == 1, err
+        assert all(part in err for part in expected), err
+        assert not [w for w in ("--data.", "--train.", "--model.", "--mode.") if w in err], err
+        assert not list(tmp_path.iterdir()), err
+
+
+def test_a_training_that_goes_on_keeps_its_flags(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*COMMANDS["robot-e2e"], *folders(data, "robot-e2e", tmp_path), *SMALL]
+    short = [*words, "--sequence_length", "4"]
+    assert run(*short) == 0
+    capsys.readouterr()
+    assert run(*short, "--all_learning_rate", "1e-3") == 2
+    err = capsys.readouterr().err
+    assert "--all_learning_rate is 0.001, but the run was started with 1e-05" in err
+    flags = [*folders(data, "robot-e2e", tmp_path), *SMALL, "--eval_once", "--enc_size_set", "8"]
+    assert (
+        run(
+            *evaluating(COMMANDS["robot-e2e"])[:6],
+            "--nois_training",
+            "--run_mode",
+            "eval",
+            "--data_pattern",
+            "validation",
+            *flags,
+        )
+        == 2
+    )
+    assert "--enc_size is 8, but" in capsys.readouterr().err
+    empty = [*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path / "x")]
+    assert run(*empty, *SMALL, "--eval_once") == 2
+    assert "has no checkpoint that can be read" in capsys.readouterr().err

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -107,7 +109,7 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
 
 
 def test_eval_waits_for_a_training_and_ends_with_it(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farframe.evaluation.follow.POLL_SECONDS", 0.05)
     more = [
@@ -130,8 +132,7 @@ def test_eval_waits_for_a_training_and_ends_with_it(
     assert run(*trained) == 0
     watcher.join(60)
     assert codes == [0]
-    told = capsys.readouterr().err
-    assert told.count("has no checkpoint yet: waiting") == 1
+    assert caplog.text.count("has no checkpoint yet: waiting") == 1
     logged = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in logged] == [1]
 
@@ -193,3 +194,25 @@ def test_a_training_that_goes_on_keeps_its_flags(
     empty = [*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path / "x")]
     assert run(*empty, *SMALL, "--eval_once") == 2
     assert "has no checkpoint that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--help"], 0, "--enc_pred_loss_scale_delay (0)"),
+        (["--model_mod", "e2e"], 2, "unknown flag '--model_mod': is --model_mode meant?"),
+        (["--model_mode", "e2e"], 2, "--data_dir is missing"),
+    ],
+    ids=["help", "misspelt", "missing"],
+)
+def test_the_script_itself(words: list[str], code: int, told: str, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "prediction_train.py"
+    done = subprocess.run(
+        [sys.executable, str(script), *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    text, other = (done.stderr, done.stdout) if code else (done.stdout, done.stderr)
+    assert told in text
+    assert not other
+    assert code == 0 or text.count("\n") == 1
+    assert not list(tmp_path.iterdir())

@@ -62,8 +62,8 @@ _VIDEO_SMALL = RunConfig(
     name="video-small",
     model=replace(_RECIPE, width=24, enc_size=64, pred_units=128, decoder_parts=8),
     data=DataConfig(path="", sequence_length=20, batch_size=8),
-    train=replace(_ADAM, steps=4000, checkpoint_secs=300.0),
-    mode=replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0),
+    train=replace(_ADAM, steps=3000, checkpoint_secs=300.0),
+    mode=replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0, mask_weight=0.001),
 )
 
 _VIDEO = RunConfig(

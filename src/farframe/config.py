@@ -162,6 +162,12 @@ class TrainConfig:
     """Iterations in all."""
     seed: int = 0
     """Seed of weights, batches and noise."""
+    start_from: str = ""
+    """Start with the networks of this run's folder, or of the original's TensorFlow checkpoint of
+    this prefix, instead of random ones (--epv_pretrain_ckpt)."""
+    encoder_weights: str = ""
+    """Start the encoder from this file of VGG-16 weights (.pth, .safetensors, .h5 or TF-slim's
+    .ckpt; docs/weights.md), or from imagenet, which `farframe weights get vgg16` fetches."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
     clip_gradient_norm: float = 0.0
@@ -205,5 +211,11 @@ class TrainConfig:
         )
         for name in ("beta1", "beta2"):
             check(0 <= getattr(self, name) < 1, f"train.{name}", getattr(self, name), "in [0, 1)")
+        check(
+            not (self.start_from and self.encoder_weights),
+            "train.encoder_weights",
+            self.encoder_weights,
+            "must be empty with train.start_from, which brings its own encoder: give one of them",
+        )
         check(self.eps > 0, "train.eps", self.eps, "must be above 0")
         check_least(self, "train", 0, "checkpoint_secs")

@@ -64,21 +64,13 @@ class Bundle(Mapping[str, np.ndarray]):
             raise CheckpointError(f"{table.path} is damaged: {error}") from None
         return Bundle(prefix, shards, entries)
 
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a tensor, which is not read.
-
-        Raises:
-            KeyError: if there is none of this name.
-        """
-        return self._entries[name].shape
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __getitem__(self, name: str) -> Shaped[np.ndarray, "..."]:
+    def __getitem__(self, name: str) -> Shaped[np.ndarray, ...]:
         """Read a tensor.
 
         Raises:
@@ -106,7 +98,7 @@ class Bundle(Mapping[str, np.ndarray]):
             raise CheckpointError(f"{path} can't be read: {error.strerror}") from None
         if len(data) != entry.size or masked_crc(data) != entry.crc:
             raise CheckpointError(f"{path} is damaged: {name} fails its CRC32C check")
-        return np.frombuffer(data, dtype).reshape(entry.shape)
+        return np.frombuffer(data, dtype).reshape(entry.shape).copy()
 
 
 def shape_of(message: Message) -> tuple[int, ...]:

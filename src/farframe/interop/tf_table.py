@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from farframe.data.tfrecord_file import masked_crc
@@ -70,7 +71,7 @@ class Table:
             CheckpointError: as ``open``.
         """
         items = [item for _, offset, size in self.blocks for item in self.block(offset, size)]
-        if any(a[0] >= b[0] for a, b in zip(items, items[1:], strict=False)):
+        if any(a[0] >= b[0] for a, b in pairwise(items)):
             raise CheckpointError(f"{self.path} is damaged: its keys are not in order")
         return items
 

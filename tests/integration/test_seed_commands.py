@@ -16,10 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from seed_commands import commands, evaluating, prediction_train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from farframe.config import ModelConfig
 from farframe.data.tfrecord_writer import write_tfrecords
+from farframe.models.encoder import Encoder
 from farframe.run import load, load_config
 from farframe.training.checkpoint import checkpoints
 from farframe.types import Clip
@@ -53,6 +57,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / kind).mkdir()
         records(folder / kind / f"{kind}-train-0.tfrecord", 3, length, kind == "robot")
         records(folder / kind / f"{kind}-validation-0.tfrecord", 2, length, kind == "robot")
+    narrow = Encoder(ModelConfig(width=4)).features.state_dict()
+    vgg = {f"features.{name}": torch.rand_like(value) / 9 for name, value in narrow.items()}
+    safetensors.torch.save_file(vgg, folder / "vgg.safetensors")
     return folder
 
 
@@ -66,14 +73,15 @@ def run(*words: str) -> int:
     return prediction_train().main(words)
 
 
-def runnable(words: list[str]) -> list[str]:
-    """Weights of ImageNet have width 64: what trains narrower starts from chance."""
-    return [word for word in words if word != "--imgnet_pretrain"]
+def runnable(words: list[str], data: Path) -> list[str]:
+    """The README: "Specify the pretrain_path flag if imgnet_pretrain is set"."""
+    path = ["--pretrain_path", str(data / "vgg.safetensors")]
+    return [*words, *(path if "--imgnet_pretrain" in words else [])]
 
 
 @seeds
 def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_path: Path) -> None:
-    words = [*runnable(COMMANDS[name]), *folders(data, name, tmp_path), *SMALL]
+    words = [*runnable(COMMANDS[name], data), *folders(data, name, tmp_path), *SMALL]
     assert run(*words) == 0
     config = load_config(tmp_path / "model")
     assert config.name == name
@@ -88,7 +96,7 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
     assert [e.step for e in events.Scalars(losses[0])] == [1, 2]
     load(tmp_path / "model")
 
-    words = [*runnable(evaluating(COMMANDS[name])), *folders(data, name, tmp_path), *SMALL]
+    words = [*runnable(evaluating(COMMANDS[name]), data), *folders(data, name, tmp_path), *SMALL]
     assert run(*words, "--train_steps", "2") == 0
     events = EventAccumulator(str(tmp_path / "logs" / "eval"))
     events.Reload()

@@ -55,7 +55,7 @@ class Convolutions:
 
     source: Source
     kernels: tuple[Float32[np.ndarray, "o i h w"], ...]
-    biases: tuple[Float32[np.ndarray, " o"], ...]
+    biases: tuple[Float32[np.ndarray, " n"], ...]
 
 
 def read_vgg(path: Path) -> Convolutions:

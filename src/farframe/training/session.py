@@ -226,12 +226,6 @@ def settle(
         ValueError: if there are checkpoints and ``resume`` is not set, none is intact, or the
             stored run can't be changed as asked.
     """
-    first = {
-        "train.encoder_weights": config.train.encoder_weights,
-        "train.start_from": config.train.start_from,
-    }
-    for name, value in first.items():
-        check(not value, name, value, "this version can't start from other weights yet")
     begun = bool(checkpoint.checkpoints(out))
     if begun and not resume:
         raise ValueError(f"{out} already holds a run: go on with --resume, or choose another --out")

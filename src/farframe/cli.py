@@ -31,6 +31,8 @@ farframe: train on video, then predict it far into the future
   farframe predict RUN INPUT --horizon 200 --out DIR
                                                   predict what follows on a video, as videos
   farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
+  farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
+  farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
   farframe VERB --help                            all options of a verb
@@ -105,6 +107,8 @@ def _dispatch(args: Sequence[str]) -> int:
         "train": _train,
         "predict": _predict,
         "evaluate": _evaluate,
+        "import-checkpoint": _import_checkpoint,
+        "weights": _weights,
         "bench": _bench,
     }
     verb, *rest = args or [""]
@@ -266,6 +270,34 @@ def _print_report(report: Report) -> None:
         print(f"frame {evaluation.horizon} against the world's labels: {said}")
     for path in report.written:
         print(f"wrote {path}")
+
+
+# -- weights -------------------------------------------------------------------------------------
+
+
+def _import_checkpoint(args: list[str]) -> int:
+    from farframe.cli_args import ImportArgs
+    from farframe.cli_parse import parse
+    from farframe.interop.imported_run import import_checkpoint
+
+    parsed = parse(ImportArgs, args, "farframe import-checkpoint")
+    print(*import_checkpoint(parsed.prefix, parsed.out, parsed.networks).lines(), sep="\n")
+    return 0
+
+
+def _weights(args: list[str]) -> int:
+    from farframe.cli_words import WEIGHTS_USAGE, wanted_weights
+
+    if {"-h", "--help"} & set(args):
+        print(WEIGHTS_USAGE, end="")
+        return 0
+    name = wanted_weights(args)
+    from farframe.interop.vgg_cache import LICENCE, get_vgg16, known
+
+    if name:
+        print(f"got {get_vgg16()}: {LICENCE}")
+    print(*(kept.line() for kept in known()), sep="\n")
+    return 0
 
 
 # -- bench ---------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, option, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.evaluation.report import EvaluateOptions
+from farframe.interop.tf_import import ImportOptions
 from farframe.modes import MODES, Mode
 from farframe.prediction import PredictOptions
 from farframe.run import RunConfig
@@ -66,6 +67,17 @@ class EvaluateArgs:
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
     evaluation: OmitArgPrefixes[EvaluateOptions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportArgs:
+    """Turn a TensorFlow checkpoint of the original program into a run."""
+
+    prefix: Annotated[Positional[Path], Arg(metavar="PREFIX")]
+    """The checkpoint: model.ckpt-100 for model.ckpt-100.index and its data."""
+    out: Annotated[Path, Arg(metavar="DIR")]
+    """Folder of the run; made, or empty."""
+    networks: OmitArgPrefixes[ImportOptions]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _RULE = re.compile(r"[─-]{8,}")
-_WHERE = re.compile(r"^error parsing (model|data|train|mode|prediction|evaluation|bench): ")
+_WHERE = re.compile(
+    r"^error parsing (model|data|train|mode|prediction|evaluation|networks|bench): "
+)
 
 
 def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = None) -> T:

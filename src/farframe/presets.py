@@ -104,3 +104,12 @@ PRESETS: dict[str, Preset] = {
     )
 }
 """Every preset by its name."""
+
+IMPORTED_RUN = RunConfig(
+    name="imported",
+    model=ModelConfig(),
+    data=DataConfig(path="", sequence_length=10),
+    train=TrainConfig(),
+    mode=EPEV(),
+)
+"""What a run imported from a checkpoint of the original is said to be: its default flags."""

@@ -13,7 +13,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from farframe.config import DataConfig, ModelConfig, TrainConfig
-from farframe.modes import E2E, EPEV, Individual
+from farframe.modes import E2E, EPEV
+from farframe.modes.epev_gan import EPEVGAN
+from farframe.modes.individual import Individual
 from farframe.run import RunConfig
 
 _DATA = DataConfig(
@@ -86,7 +88,13 @@ _HUMAN_EPEV_1GPU = RunConfig(
     train=replace(_IMAGENET, steps=_ONE_GPU_STEPS),
     mode=EPEV(lr=1e-4, enc_pred_weight=0.1, enc_pred_delay=2e4),
 )
-
+_HUMAN_EPEV_GAN = RunConfig(
+    name="human-epev-gan",
+    model=replace(_HUMAN_MODEL, enc_size=64, enc_norm="l2", pred_noise_std=1.0),
+    data=replace(_HUMAN, batch_size=16),
+    train=replace(_TRAIN, steps=1_000_000),
+    mode=EPEVGAN(pred_lr=1e-6, van_lr=3e-6, discrim_lr=3e-6, enc_pred_weight=10.0),
+)
 
 _E2E_1GPU = E2E(lr=1e-4)
 _TRAIN_1GPU = replace(_TRAIN, steps=_ONE_GPU_STEPS)
@@ -112,6 +120,10 @@ SEED_RUNS: tuple[tuple[RunConfig, str], ...] = (
     (_HUMAN_E2E, "the original's command, for 32 machines: Human3.6M, E2E"),
     (_HUMAN_EPEV, "the original's command, for 32 machines: Human3.6M, EPEV from ImageNet"),
     (_HUMAN_EPEV_1GPU, "the authors' own setting for one GPU (published in 2018): Human3.6M, EPEV"),
+    (
+        _HUMAN_EPEV_GAN,
+        "the authors' command of 2018, for 32 machines; --train.start-from an EPEV run",
+    ),
     (_ROBOT_E2E_1GPU, "robot-e2e for one GPU: rates x 10, 120,000 steps, as human-epev-1gpu"),
     (_ROBOT_EPEV_1GPU, "robot-epev for one GPU: rates x 10, ramp at 20,000, as human-epev-1gpu"),
     (_ROBOT_INDIVIDUAL_1GPU, "robot-individual for one GPU: rates x 10, as human-epev-1gpu"),

@@ -33,6 +33,7 @@ from farframe.training.distributed import pick_device
 
 FORMAT = 1
 CONFIG = "config.json"
+IMPORTED = "imported"  # in place of the fingerprint of data: there was none here
 RESUMABLE = frozenset(
     {f"train.{name}" for name in ("steps", "device", "compile", "keep_checkpoints", "log_every")}
     | {f"train.{name}" for name in ("evaluate_every", "evaluate_clips", "evaluate_horizon")}
@@ -71,6 +72,14 @@ class RunConfig:
             self.data.batch_size,
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
+        )
+        check(
+            not self.train.encoder_weights
+            or (self.model.encoder == "vgg" and not self.model.encoder_coords),
+            "train.encoder_weights",
+            self.train.encoder_weights,
+            "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
+            "place for VGG-16's convolutions",
         )
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
@@ -205,6 +214,15 @@ def locate(path: Path) -> tuple[Path, Path | None]:
             return run, path
         raise ValueError(f"{path} is a checkpoint outside of its run: {run / CONFIG} is missing")
     raise ValueError(f"{path} is not a run: it has no {CONFIG}")
+
+
+def is_imported(run: Path) -> bool:
+    """Whether a run was made from someone else's weights, and so has no training to go on with.
+
+    Raises:
+        ValueError: if config.json is damaged.
+    """
+    return stored_fingerprint(run) == IMPORTED
 
 
 def holds_run(folder: Path) -> bool:

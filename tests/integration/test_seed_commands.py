@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 from seed_commands import commands, evaluating, prediction_train
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from farframe.config import ModelConfig
 from farframe.data.tfrecord_writer import write_tfrecords
+from farframe.models.encoder import Encoder
 from farframe.run import load, load_config
 from farframe.training.checkpoint import checkpoints
 from farframe.types import Clip
@@ -51,6 +57,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / kind).mkdir()
         records(folder / kind / f"{kind}-train-0.tfrecord", 3, length, kind == "robot")
         records(folder / kind / f"{kind}-validation-0.tfrecord", 2, length, kind == "robot")
+    narrow = Encoder(ModelConfig(width=4)).features.state_dict()
+    vgg = {f"features.{name}": torch.rand_like(value) / 9 for name, value in narrow.items()}
+    safetensors.torch.save_file(vgg, folder / "vgg.safetensors")
     return folder
 
 
@@ -64,14 +73,15 @@ def run(*words: str) -> int:
     return prediction_train().main(words)
 
 
-def runnable(words: list[str]) -> list[str]:
-    """Weights of ImageNet have width 64: what trains narrower starts from chance."""
-    return [word for word in words if word != "--imgnet_pretrain"]
+def runnable(words: list[str], data: Path) -> list[str]:
+    """The README: "Specify the pretrain_path flag if imgnet_pretrain is set"."""
+    path = ["--pretrain_path", str(data / "vgg.safetensors")]
+    return [*words, *(path if "--imgnet_pretrain" in words else [])]
 
 
 @seeds
 def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_path: Path) -> None:
-    words = [*runnable(COMMANDS[name]), *folders(data, name, tmp_path), *SMALL]
+    words = [*runnable(COMMANDS[name], data), *folders(data, name, tmp_path), *SMALL]
     assert run(*words) == 0
     config = load_config(tmp_path / "model")
     assert config.name == name
@@ -86,7 +96,7 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
     assert [e.step for e in events.Scalars(losses[0])] == [1, 2]
     load(tmp_path / "model")
 
-    words = [*runnable(evaluating(COMMANDS[name])), *folders(data, name, tmp_path), *SMALL]
+    words = [*runnable(evaluating(COMMANDS[name]), data), *folders(data, name, tmp_path), *SMALL]
     assert run(*words, "--train_steps", "2") == 0
     events = EventAccumulator(str(tmp_path / "logs" / "eval"))
     events.Reload()
@@ -107,7 +117,7 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
 
 
 def test_eval_waits_for_a_training_and_ends_with_it(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("farframe.evaluation.follow.POLL_SECONDS", 0.05)
     more = [
@@ -130,8 +140,7 @@ def test_eval_waits_for_a_training_and_ends_with_it(
     assert run(*trained) == 0
     watcher.join(60)
     assert codes == [0]
-    told = capsys.readouterr().err
-    assert told.count("has no checkpoint yet: waiting") == 1
+    assert caplog.text.count("has no checkpoint yet: waiting") == 1
     logged = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in logged] == [1]
 
@@ -193,3 +202,25 @@ def test_a_training_that_goes_on_keeps_its_flags(
     empty = [*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path / "x")]
     assert run(*empty, *SMALL, "--eval_once") == 2
     assert "has no checkpoint that can be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--help"], 0, "--enc_pred_loss_scale_delay (0)"),
+        (["--model_mod", "e2e"], 2, "unknown flag '--model_mod': is --model_mode meant?"),
+        (["--model_mode", "e2e"], 2, "--data_dir is missing"),
+    ],
+    ids=["help", "misspelt", "missing"],
+)
+def test_the_script_itself(words: list[str], code: int, told: str, tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "prediction_train.py"
+    done = subprocess.run(
+        [sys.executable, str(script), *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == code
+    text, other = (done.stderr, done.stdout) if code else (done.stdout, done.stderr)
+    assert told in text
+    assert not other
+    assert code == 0 or text.count("\n") == 1
+    assert not list(tmp_path.iterdir())

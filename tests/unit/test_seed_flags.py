@@ -89,7 +89,7 @@ def named(given: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize(
     ("given", "changes"),
-    [(g, c) for g, c in FIELDS if g.get("model_mode", "e2e") in SEED_NAMES],
+    FIELDS,
     ids=lambda x: named(x),
 )
 def test_a_flag_changes_its_field_and_no_other(
@@ -227,6 +227,20 @@ def test_the_authors_published_setting_for_one_gpu_is_a_preset() -> None:
     given |= {"train_steps": 120_000, "enc_size_set": 64}
     changes = seed_run(given).config.changes(PRESETS["human-epev-1gpu"].config)
     assert changes == {"data.path": "", "name": "human-epev-1gpu"}
+
+
+def test_the_authors_published_gan_is_a_preset() -> None:
+    command = (
+        "--model_mode epva_gan --enc_learning_rate 1e-5 --pred_learning_rate_map 1e-06 "
+        "--van_learning_rate 3e-06 --discrim_learning_rate 3e-06 --enc_pred_loss_scale 10 "
+        "--enc_size_set 64 --enc_keep_prob .65 --van_keep_prob .9 --batch_size 16 "
+        "--sequence_length 64 --skip_num 2 --context_frames 5 --run_mode train --is_training "
+        "--train_steps 1000000 --clip_gradient_norm .01 --pred_noise_std 1.0 --enc_pred_use_l2norm"
+    )
+    run = of_command(command.split())
+    assert run.config.changes(PRESETS["human-epev-gan"].config) == {"data.path": ""}
+    (warning,) = run.warnings
+    assert warning.startswith("--enc_learning_rate: without effect in --model_mode epva_gan")
 
 
 # -- what people read ------------------------------------------------------------------------------

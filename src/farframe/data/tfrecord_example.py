@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from farframe.data.images import JPEG, PNG
+from farframe.wire import WireError, field, spans
 
 JOINTS, STATE, ACTION = 7, 5, 5
 POSE = JOINTS + STATE
@@ -67,7 +68,7 @@ def serialize_record(record: Record) -> bytes:
     """The Example of a clip; actions and poses of width 0 are left out."""
     features: dict[str, bytes] = {}
     for i, image in enumerate(record.images):
-        features[f"image_{i}"] = _field(1, _field(1, bytes(image)))
+        features[f"image_{i}"] = field(1, field(1, bytes(image)))
         if record.poses.shape[1]:
             joints, state = np.split(record.poses[i], [JOINTS])
             features[f"joint_positions_{i}"] = _float_list(joints)
@@ -75,9 +76,9 @@ def serialize_record(record: Record) -> bytes:
         if record.actions.shape[1]:
             features[f"action_{i}"] = _float_list(record.actions[i])
     entries = (
-        _field(1, _field(1, name.encode()) + _field(2, value)) for name, value in features.items()
+        field(1, field(1, name.encode()) + field(2, value)) for name, value in features.items()
     )
-    return _field(1, b"".join(entries))
+    return field(1, b"".join(entries))
 
 
 def _check_keys(features: Mapping[str, object], count: int) -> None:
@@ -135,14 +136,14 @@ def _floats(
 def _features(payload: bytes) -> dict[str, tuple[int, int]]:
     """Key -> where its Feature starts and ends."""
     out: dict[str, tuple[int, int]] = {}
-    for field, first, last in _fields(payload, 0, len(payload)):
-        if field != 1:
+    for number, first, last in _spans(payload, 0, len(payload)):
+        if number != 1:
             continue
-        for entry, start, end in _fields(payload, first, last):
+        for entry, start, end in _spans(payload, first, last):
             if entry != 1:
                 continue
             key, value = "", (end, end)
-            for part, a, b in _fields(payload, start, end):
+            for part, a, b in _spans(payload, start, end):
                 if part == 1:
                     key = payload[a:b].decode("utf-8", "backslashreplace")
                 elif part == 2:
@@ -153,63 +154,20 @@ def _features(payload: bytes) -> dict[str, tuple[int, int]]:
 
 def _values(payload: bytes, start: int, end: int, kind: int, key: str) -> Iterator[tuple[int, int]]:
     """Where each value of a feature's list of the given kind lies."""
-    for found, first, last in _fields(payload, start, end):
+    for found, first, last in _spans(payload, start, end):
         if found != kind:
             raise RecordError(f"{key} holds no {'bytes' if kind == 1 else 'floats'}")
-        for field, a, b in _fields(payload, first, last):
-            if field == 1:
+        for number, a, b in _spans(payload, first, last):
+            if number == 1:
                 yield a, b
 
 
-def _fields(payload: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
-    """Fields of a message: number, where the value starts, where it ends (numbers: their bytes)."""
-    out: list[tuple[int, int, int]] = []
-    while at < end:
-        tag = payload[at]
-        if tag < 128:  # as good as always: not worth a call
-            at += 1
-        else:
-            tag, at = _varint(payload, at, end)
-        wire = tag & 7
-        if wire == 2:
-            length, at = _varint(payload, at, end)
-            stop = at + length
-        elif wire == 0:
-            stop = _varint(payload, at, end)[1]
-        elif wire == 5:
-            stop = at + 4
-        elif wire == 1:
-            stop = at + 8
-        else:
-            raise RecordError(f"no tf.train.Example: wire type {wire} at byte {at}")
-        if stop > end:
-            raise RecordError(f"no tf.train.Example: a value at byte {at} runs over its end")
-        out.append((tag >> 3, at, stop))
-        at = stop
-    return out
-
-
-def _varint(payload: bytes, at: int, end: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 70, 7):
-        if at >= end:
-            break
-        byte = payload[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    raise RecordError(f"no tf.train.Example: a number at byte {at} does not end")
-
-
-def _field(number: int, value: bytes) -> bytes:
-    length, head = len(value), bytearray((number << 3 | 2,))
-    while length > 127:
-        head.append(length & 127 | 128)
-        length >>= 7
-    head.append(length)
-    return bytes(head) + value
+def _spans(payload: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
+    try:
+        return spans(payload, at, end)
+    except WireError as error:
+        raise RecordError(f"no tf.train.Example: {error}") from None
 
 
 def _float_list(values: Float32[np.ndarray, " n"]) -> bytes:
-    return _field(2, _field(1, values.astype("<f4").tobytes()))
+    return field(2, field(1, values.astype("<f4").tobytes()))

@@ -10,13 +10,17 @@ from torch.nn import functional as F
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, dense, flatten_hwc, truncated_normal_
 
+PIXEL_SCALE = 256.0
 IMAGENET_MEAN = (123.68, 116.78, 103.94)  # RGB, on the original's scale of 0 to 256
 GREY = (0.2989, 0.5870, 0.1140)
 VGG16 = ((1, 1), (2, 2), (4, 4, 4), (8, 8, 8), (8, 8, 8))  # multiples of the width, per block
 
 
 class Encoder(nn.Module):
-    """Frame in [0, 1] -> encoding, for any number of frames at once."""
+    """Frame in [0, 1] -> encoding, for any number of frames at once.
+
+    ``mean`` is part of the weights: ImageNet weights bring that of their source (``interop.vgg``).
+    """
 
     mean: Tensor
     grey: Tensor
@@ -33,7 +37,7 @@ class Encoder(nn.Module):
             if config.enc_norm == "batch"
             else nn.Identity()
         )
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1))
         self.register_buffer("grey", torch.tensor(GREY).view(3, 1, 1), persistent=False)
         self.register_buffer("coords", coordinates(config.frame_size), persistent=False)
 
@@ -42,7 +46,7 @@ class Encoder(nn.Module):
         x = frames
         if self.config.encoder_grey_in:
             x = (x * self.grey).sum(1, keepdim=True).expand_as(x)
-        x = x * 256 - self.mean
+        x = x * PIXEL_SCALE - self.mean
         if self.config.encoder != "vgg":
             x = x / 64  # unit scale: only the VGG's ImageNet weights expect 0 to 256
         if self.config.encoder_coords:

@@ -14,18 +14,14 @@ MODES: dict[str, type[Mode]] = {mode.tag: mode for mode in get_args(Mode)}
 
 SEED_DEFAULT = E2E.tag
 SEED_NAMES: dict[str, str] = {
-    name: tag
-    for name, tag in {
-        "e2e": "e2e",
-        "epev": "epev",
-        "epva": "epev",
-        "individual": "individual",
-        "e2epose_oneop": "e2e_pose_joint",
-        "e2epose_sepop": "e2e_pose_separate",
-        "epev_gan": "epev_gan",
-        "epva_gan": "epev_gan",
-    }.items()
-    if tag in MODES
+    "e2e": E2E.tag,
+    "epev": EPEV.tag,
+    "epva": EPEV.tag,
+    "individual": Individual.tag,
+    "e2epose_oneop": E2EPoseJoint.tag,
+    "e2epose_sepop": E2EPoseSeparate.tag,
+    "epev_gan": EPEVGAN.tag,
+    "epva_gan": EPEVGAN.tag,
 }
 """What the original's --model_mode calls the modes, in its first version and in later ones."""
 

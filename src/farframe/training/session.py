@@ -17,12 +17,20 @@ from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
 from farframe.data.source import ClipSource, open_source
 from farframe.data.splits import segments
-from farframe.run import CONFIG, RunConfig, load_config, stored_fingerprint, write_config
+from farframe.run import (
+    CONFIG,
+    RunConfig,
+    is_imported,
+    load_config,
+    stored_fingerprint,
+    write_config,
+)
 from farframe.training import checkpoint
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, pick_device
 from farframe.training.logging import Losses, RunLog, blown_up
 from farframe.training.progress import Reporter
+from farframe.training.starting import read_start
 from farframe.training.state import TrainingState
 from farframe.training.updates import learning_rate
 from farframe.training.validation import Validation, curves, scalars
@@ -63,6 +71,7 @@ class Session:
         """
         settled = settle(config, out, resume, overrides) if world.first else (config, None)
         config, found = world.share(settled)
+        start = read_start(config) if found is None and world.first else None
         device = pick_device(config.train.device, world.local_rank)
         with world.first_goes_first():
             source = open_source(config.data, config.model.frame_size, out / "cache")
@@ -79,6 +88,7 @@ class Session:
         _prepare_torch(device)
         state = TrainingState.create(config, device, world)
         state.restore(found)
+        state.start(start)
         loader = Loader(
             windows,
             batch_size=config.data.batch_size,
@@ -98,6 +108,8 @@ class Session:
         said = reporter if world.first else Reporter()
         session = Session(config, out, world, state, loader, validation, losses, log, said, found)
         said.line(session.summary(len(windows)))
+        if start is not None:
+            said.line(start.said)
         if config.train.compile:
             state.compile()
             said.line("the networks are compiled in the first step, which can take minutes")
@@ -214,17 +226,16 @@ def settle(
         ValueError: if there are checkpoints and ``resume`` is not set, none is intact, or the
             stored run can't be changed as asked.
     """
-    first = {
-        "train.encoder_weights": config.train.encoder_weights,
-        "train.start_from": config.train.start_from,
-    }
-    for name, value in first.items():
-        check(not value, name, value, "this version can't start from other weights yet")
     begun = bool(checkpoint.checkpoints(out))
     if begun and not resume:
         raise ValueError(f"{out} already holds a run: go on with --resume, or choose another --out")
     if not resume or not (begun or (out / CONFIG).exists()):
         return config, None
+    if is_imported(out):
+        raise ValueError(
+            f"{out} was imported, and has no training to go on with: start one from it with "
+            f"--train.start-from {out} and another --out"
+        )
     stored = load_config(out)
     config = stored.resumed(stored.changes(config) if overrides is None else overrides)
     return config, checkpoint.latest(out) if begun else None

@@ -19,6 +19,7 @@ from farframe.run import RunConfig
 from farframe.training import checkpoint
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, synchronise_batch_norm
+from farframe.training.starting import Start
 from farframe.training.updates import TFAdam, apply_updates, make_optimizers
 from farframe.types import Batch
 
@@ -146,6 +147,14 @@ class TrainingState:
             optimizer.load_state_dict(training["optimizers"][name])
         self.scaler.load_state_dict(training["scaler"])
         self.done = training["step"]
+
+    def start(self, start: Start | None) -> None:
+        """Begin with weights that the first process has read; None leaves all as it is."""
+        if start is not None:
+            start.apply(self.model)
+        train = self.config.train
+        if self.done == 0 and (train.start_from or train.encoder_weights):
+            self.world.copy_from_first(self.nets)
 
     def _read(self, found: Checkpoint) -> dict[str, Any]:
         checkpoint.load_weights(self.model, found, checkpoint.WEIGHTS)

@@ -1,0 +1,131 @@
+"""Where a fresh training gets its weights from, if not from its seed: a run, or VGG-16's.
+
+Everything is read and checked before a training writes anything. Optimizers, and networks that only
+the mode needs, always start fresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from farframe.config import ModelConfig
+from farframe.interop.tf_import import ImportOptions, read_networks
+from farframe.interop.tf_names import is_checkpoint, open_checkpoint
+from farframe.interop.vgg import encoder_start
+from farframe.interop.vgg_cache import imagenet_weights
+from farframe.models.hierarchical import HierarchicalModel
+from farframe.run import RunConfig, load, load_config
+
+_NOISE = "predictor.noise."
+_FREE = {"context_frames", "enc_keep_prob", "van_keep_prob", "pred_init", "pred_units"}
+_FREE |= {"pred_noise_std", "lstm_state_noise_stddev"}
+"""Fields in which a training may differ from the run that it starts from: shapes stay the same
+(``pred_units`` and the noise inputs are compared by what they amount to)."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to start with, as entries of the model's state, and where they come from."""
+
+    weights: dict[str, Tensor]
+    said: str
+
+    def apply(self, model: HierarchicalModel) -> None:
+        """Copy the weights into the model, wherever it is."""
+        own = cast("dict[str, Tensor]", model.state_dict())
+        with torch.no_grad():
+            for name, tensor in self.weights.items():
+                own[name].copy_(tensor)
+
+
+def read_start(config: RunConfig) -> Start | None:
+    """What a fresh training of ``config`` starts with; None: the random weights of its seed.
+
+    Raises:
+        ValueError: if the weights can't be read or don't fit: one line that names the field.
+    """
+    train = config.train
+    try:
+        if train.start_from:
+            field = "train.start_from"
+            return _from_networks(Path(train.start_from).expanduser(), config.model)
+        field = "train.encoder_weights"
+        if train.encoder_weights:
+            return _from_vgg(train.encoder_weights, config.model)
+    except ValueError as error:
+        raise ValueError(f"{field}: {error}") from None
+    return None
+
+
+def _from_vgg(named: str, config: ModelConfig) -> Start:
+    path = imagenet_weights() if named == "imagenet" else Path(named).expanduser()
+    weights = encoder_start(path, config.width)
+    return Start(
+        {f"encoder.{name}": tensor for name, tensor in weights.items()},
+        f"the encoder starts from the VGG-16 weights in {path}",
+    )
+
+
+def _from_networks(path: Path, config: ModelConfig) -> Start:
+    if path.is_dir():
+        theirs, stored = load_config(path).model, cast("dict[str, Tensor]", load(path).state_dict())
+    elif is_checkpoint(path):
+        found = read_networks(path, _as_in(config, path)).model
+        theirs, stored = found.config, cast("dict[str, Tensor]", found.state_dict())
+    else:
+        raise ValueError(
+            f"{path} is neither a run's folder nor a TensorFlow checkpoint: there is no such "
+            f"folder, nor a {path.name}.index"
+        )
+    _compare(path, theirs, config)
+    with torch.device("meta"):
+        wanted = cast("dict[str, Tensor]", HierarchicalModel(config).state_dict())
+    fresh = [name for name in wanted if name.startswith(_NOISE) and name not in stored]
+    wrong = [name for name in {**wanted, **stored} if _shape(name, wanted) != _shape(name, stored)]
+    if wrong := [name for name in wrong if name not in fresh]:
+        raise ValueError(f"{path} doesn't fit this run: {', '.join(wrong[:3])} of {len(wrong)}")
+    said = f"the networks start from {path}"
+    return Start(stored, f"{said}; the predictor's noise inputs start fresh" if fresh else said)
+
+
+def _as_in(config: ModelConfig, path: Path) -> ImportOptions:
+    """What a checkpoint of the original doesn't tell is taken to be as in the run."""
+    noisy = "timestep/predict/dense_2/kernel" in open_checkpoint(path)
+    return ImportOptions(
+        enc_norm="l2" if config.enc_norm == "l2" else "none",
+        encoder_grey_in=config.encoder_grey_in,
+        pred_noise_std=(config.pred_noise_std or 1.0) if noisy else 0.0,
+    )
+
+
+def _compare(path: Path, theirs: ModelConfig, mine: ModelConfig) -> None:
+    """Raise unless both are the same networks."""
+    differing = {
+        name: getattr(theirs, name)
+        for name in ModelConfig.__dataclass_fields__
+        if name not in _FREE and getattr(theirs, name) != getattr(mine, name)
+    }
+    if theirs.units != replace(mine, **differing).units:
+        differing["pred_units"] = theirs.units
+    if theirs.pred_noise_std > 0 and mine.pred_noise_std == 0:
+        differing["pred_noise_std"] = theirs.pred_noise_std
+    if differing:
+        run = ", ".join(f"model.{name} {getattr(mine, name)}" for name in differing)
+        flags = " ".join(_flag(name, value) for name, value in differing.items())
+        raise ValueError(f"{path} has other networks than this run ({run}): {flags} would fit")
+
+
+def _flag(name: str, value: object) -> str:
+    flag = f"--model.{name.replace('_', '-')}"
+    if isinstance(value, bool):
+        return flag if value else f"no {flag}"
+    return f"{flag} {value}"
+
+
+def _shape(name: str, tensors: dict[str, Tensor]) -> tuple[int, ...] | None:
+    return tuple(tensors[name].shape) if name in tensors else None

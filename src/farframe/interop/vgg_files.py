@@ -54,8 +54,8 @@ class Convolutions:
     """13 kernels (o, i, 3, 3) and offsets, of a network that expects its pixels as ``source``."""
 
     source: Source
-    kernels: tuple[Float32[np.ndarray, "o i h w"], ...]
-    biases: tuple[Float32[np.ndarray, " n"], ...]
+    kernels: tuple[Float32[np.ndarray, "_ _ h w"], ...]
+    biases: tuple[Float32[np.ndarray, " _"], ...]
 
 
 def read_vgg(path: Path) -> Convolutions:

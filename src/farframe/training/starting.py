@@ -22,8 +22,10 @@ from farframe.models.hierarchical import HierarchicalModel
 from farframe.run import RunConfig, load, load_config
 
 _NOISE = "predictor.noise."
-_FREE = {"context_frames", "enc_keep_prob", "van_keep_prob", "pred_init", "pred_units"}
-_FREE |= {"pred_noise_std", "lstm_state_noise_stddev"}
+_FREE = frozenset(
+    {"context_frames", "enc_keep_prob", "van_keep_prob", "pred_init", "pred_units"}
+    | {"pred_noise_std", "lstm_state_noise_stddev"}
+)
 """Fields in which a training may differ from the run that it starts from: shapes stay the same
 (``pred_units`` and the noise inputs are compared by what they amount to)."""
 
@@ -50,11 +52,10 @@ def read_start(config: RunConfig) -> Start | None:
         ValueError: if the weights can't be read or don't fit: one line that names the field.
     """
     train = config.train
+    field = "train.start_from" if train.start_from else "train.encoder_weights"
     try:
         if train.start_from:
-            field = "train.start_from"
             return _from_networks(Path(train.start_from).expanduser(), config.model)
-        field = "train.encoder_weights"
         if train.encoder_weights:
             return _from_vgg(train.encoder_weights, config.model)
     except ValueError as error:

@@ -56,7 +56,7 @@ def _flags(kind: type[T], prog: str, default: T | None) -> list[str]:
     with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
         _tyro(kind, ["--help"], prog, default)
     columns = re.findall(r"^\W (-\S.*?)(?:  |$)", _ANSI.sub("", text.getvalue()), re.MULTILINE)
-    return [flag for column in columns for flag in re.findall(r"--[\w.-]+", column)]
+    return [flag for column in columns for flag in re.findall(r"--\w[\w.-]*", column)]
 
 
 def _one_line(box: str) -> str:

@@ -76,14 +76,7 @@ class Session:
         with world.first_goes_first():
             source = open_source(config.data, config.model.frame_size, out / "cache")
         fingerprint = _checked_data(source, config, out, found, world)
-        windows = ClipWindows(
-            source,
-            segments(source, config.data, "train"),
-            config.data.sequence_length,
-            config.data.stride,
-            first=config.data.windows == "first",
-            strict=config.data.strict,
-        )
+        windows = _training_windows(source, config)
         validation = Validation.open(source, config)
         _prepare_torch(device)
         state = TrainingState.create(config, device, world)
@@ -239,6 +232,18 @@ def settle(
     stored = load_config(out)
     config = stored.resumed(stored.changes(config) if overrides is None else overrides)
     return config, checkpoint.latest(out) if begun else None
+
+
+def _training_windows(source: ClipSource, config: RunConfig) -> ClipWindows:
+    data = config.data
+    return ClipWindows(
+        source,
+        segments(source, data, "train"),
+        data.sequence_length,
+        data.stride,
+        first=data.windows == "first",
+        strict=data.strict,
+    )
 
 
 def _checked_data(

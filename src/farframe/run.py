@@ -72,6 +72,7 @@ class RunConfig:
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
         )
+        self.mode.check_clips(length)
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
             size == pose if self.mode.encodes_poses else size >= pose,

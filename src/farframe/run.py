@@ -81,6 +81,7 @@ class RunConfig:
             "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
             "place for VGG-16's convolutions",
         )
+        self.mode.check_clips(length)
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
             size == pose if self.mode.encodes_poses else size >= pose,

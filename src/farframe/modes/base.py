@@ -78,6 +78,14 @@ class TrainingMode(ABC):
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 check(value >= 0, f"mode.{field.name}", value, "must be >= 0")
 
+    def check_clips(self, sequence_length: int) -> None:
+        """Refuse clips of too few frames for the mode; any will do unless a mode says otherwise.
+
+        Raises:
+            ValueError: naming the field that doesn't fit.
+        """
+        del sequence_length
+
     @abstractmethod
     def groups(self, nets: Networks) -> dict[str, Group]:
         """Name -> modules and learning rate, one optimizer each."""

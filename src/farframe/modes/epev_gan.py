@@ -61,6 +61,22 @@ class EPEVGAN(TrainingMode):
             self.discrim_context,
             "must be 1 or more: the first frame is never predicted",
         )
+        check(
+            self.discrim_steps_per_pred >= 1,
+            "mode.discrim_steps_per_pred",
+            self.discrim_steps_per_pred,
+            "must be 1 or more, or the discriminator never learns",
+        )
+
+    def check_clips(self, sequence_length: int) -> None:
+        """The discriminator must see something predicted."""
+        check(
+            self.discrim_context < sequence_length,
+            "mode.discrim_context",
+            self.discrim_context,
+            f"must be below data.sequence_length ({sequence_length}), or nothing predicted is left "
+            "to tell from what is true: lower --mode.discrim-context",
+        )
 
     def groups(self, nets: Networks) -> dict[str, Group]:
         """Encoder and decoder, encoder and predictor, discriminator (its gradients stay whole)."""
@@ -129,7 +145,7 @@ class EPEVGAN(TrainingMode):
         self, model: HierarchicalModel, enc: Tensor, enc_pred: Tensor
     ) -> tuple[Sequence, Sequence]:
         """The true sequence, and the predicted one after ``discrim_context`` true frames."""
-        given = min(self.discrim_context, enc.shape[1])
+        given = self.discrim_context
         predicted = torch.cat((enc[:, :given], enc_pred[:, given - 1 :]), 1)
         return _seen(model, enc), _seen(model, predicted)
 
@@ -140,8 +156,14 @@ def _seen(model: HierarchicalModel, enc: Float[Tensor, "b t e"]) -> Sequence:
 
 
 def _score(nets: Networks, sequence: Sequence) -> Float[Tensor, "b 1"]:
-    enc, low, high = sequence
-    return nets.extra["discriminator"](enc, (low, high)).float()
+    """The discriminator's verdict, in float32 also under autocast.
+
+    Its norms stretch nearly constant vectors: in half precision their gradients overflow, and it
+    would never take a step until loss scaling has gone down to nothing.
+    """
+    enc, low, high = (part.float() for part in sequence)
+    with torch.autocast(enc.device.type, enabled=False):
+        return nets.extra["discriminator"](enc, (low, high))
 
 
 def _cross_entropy(on_real: Tensor, on_fake: Tensor) -> Float[Tensor, ""]:
@@ -153,7 +175,7 @@ def _cross_entropy(on_real: Tensor, on_fake: Tensor) -> Float[Tensor, ""]:
 def _penalty(nets: Networks, sequence: Sequence) -> Float[Tensor, ""]:
     """How far the slope of the score is from 1, squared, averaged over clips (WGAN-GP).
 
-    In float32 also under autocast: the slope is differentiated once more.
+    The slope is differentiated once more.
     """
     inputs = [part.detach().float().requires_grad_() for part in sequence]
     with torch.enable_grad(), torch.autocast(inputs[0].device.type, enabled=False):

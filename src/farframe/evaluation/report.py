@@ -82,6 +82,8 @@ def evaluate_run(
     config = load_config(folder)
     other = {"path": options.data, "kind": "auto"} if options.data else {}
     data = replace(config.data, **other)
+    if not data.path:
+        raise ValueError(f"{folder} has no data of its own: name data to evaluate on with --data")
     model = load(checkpoint, device=device)
     source = open_source(data, model.config.frame_size, cache_dir=folder / "cache")
     _check_actions(source, model, data)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
+from farframe.config import ModelConfig
 from farframe.interop.tf_import import Imported, ImportOptions, read_networks
 from farframe.models.discriminator import Discriminator
-from farframe.modes import MODES
+from farframe.modes import MODES, Mode
 from farframe.presets import IMPORTED_RUN
 from farframe.run import IMPORTED, RunConfig, write_config
 from farframe.training import checkpoint
@@ -64,7 +65,7 @@ def import_checkpoint(prefix: Path, out: Path, options: ImportOptions) -> Import
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         write_config(partial, config, IMPORTED)
-        saved = _save(partial, found)
+        saved = _save(partial, found, config)
         partial.rename(out)
     except OSError as error:
         raise ValueError(f"--out {out} can't be written: {error.strerror}") from None
@@ -80,15 +81,11 @@ def _run_of(found: Imported) -> RunConfig:
     length = max(base.data.sequence_length, 2 * model.context_frames)
     mode = base.mode
     if found.discriminator is not None:
-        with torch.device("meta"):
-            critics = [
-                kind()
-                for kind in MODES.values()
-                if any(isinstance(n, Discriminator) for n in kind().extra_networks(model).values())
-            ]
-        if not critics:
+        modes = [kind() for kind in MODES.values()]
+        training = [mode for mode in modes if _name_of_discriminator(mode, model)]
+        if not training:
             raise ValueError("it has a discriminator, and no mode of this farframe trains one")
-        mode = critics[0]
+        mode = training[0]
     return replace(
         base,
         model=model,
@@ -98,13 +95,21 @@ def _run_of(found: Imported) -> RunConfig:
     )
 
 
-def _save(run: Path, found: Imported) -> Checkpoint:
+def _name_of_discriminator(mode: Mode, model: ModelConfig) -> str | None:
+    """What a mode calls its discriminator; None if it has none."""
+    with torch.device("meta"):
+        extra = mode.extra_networks(model)
+    return next((name for name, net in extra.items() if isinstance(net, Discriminator)), None)
+
+
+def _save(run: Path, found: Imported, config: RunConfig) -> Checkpoint:
     extra = {} if found.discriminator is None else found.discriminator.state_dict()
+    scope = _name_of_discriminator(config.mode, config.model)
     return checkpoint.save(
         run,
         found.step,
         weights=found.model.state_dict(),
-        extra={f"discriminator.{name}": tensor for name, tensor in extra.items()},
+        extra={f"{scope}.{name}": tensor for name, tensor in extra.items()},
         training={"step": found.step, "batches": 0, "optimizers": {}, "scaler": {}},
         keep=1,
     )

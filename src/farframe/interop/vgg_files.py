@@ -28,7 +28,7 @@ TORCH_PLACES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 _FEATURE = re.compile(r"(?:.*\.)?features\.(\d+)\.(weight|bias)")
 _HWIO = (3, 2, 0, 1)
 
-Pair = tuple[Shaped[np.ndarray, "o i h w"], Shaped[np.ndarray, " o"]]
+Pair = tuple[Shaped[np.ndarray, "_ _ _ _"], Shaped[np.ndarray, " _"]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Convolutions:
     """13 kernels (o, i, 3, 3) and offsets, of a network that expects its pixels as ``source``."""
 
     source: Source
-    kernels: tuple[Float32[np.ndarray, "_ _ h w"], ...]
+    kernels: tuple[Float32[np.ndarray, "_ _ 3 3"], ...]
     biases: tuple[Float32[np.ndarray, " _"], ...]
 
 

@@ -72,7 +72,6 @@ class RunConfig:
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
         )
-        self.mode.check_clips(length)
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
             size == pose if self.mode.encodes_poses else size >= pose,
@@ -81,6 +80,7 @@ class RunConfig:
             f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
             f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
         )
+        self.mode.check_clips(length)
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""

@@ -73,6 +73,7 @@ class RunConfig:
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
         )
+<<<<<<< HEAD
         check(
             not self.train.encoder_weights
             or (self.model.encoder == "vgg" and not self.model.encoder_coords),
@@ -82,6 +83,8 @@ class RunConfig:
             "place for VGG-16's convolutions",
         )
         self.mode.check_clips(length)
+=======
+>>>>>>> h-modes
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
             size == pose if self.mode.encodes_poses else size >= pose,
@@ -90,6 +93,7 @@ class RunConfig:
             f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
             f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
         )
+        self.mode.check_clips(length)
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""

@@ -73,7 +73,6 @@ class RunConfig:
             f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
             "single encoding has no spread",
         )
-<<<<<<< HEAD
         check(
             not self.train.encoder_weights
             or (self.model.encoder == "vgg" and not self.model.encoder_coords),
@@ -82,9 +81,6 @@ class RunConfig:
             "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
             "place for VGG-16's convolutions",
         )
-        self.mode.check_clips(length)
-=======
->>>>>>> h-modes
         size, pose = self.model.enc_size, self.mode.pose_dim
         check(
             size == pose if self.mode.encodes_poses else size >= pose,

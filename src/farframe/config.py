@@ -114,7 +114,8 @@ class DataConfig:
     """Where clips come from and how they are cut."""
 
     path: str = "shapes"
-    """A video file, a folder of videos, a folder of TFRecords, or the name of a world (shapes)."""
+    """A file or folder of a kind that docs/data.md lists (videos, pictures, TFRecords, LeRobot,
+    ...), or the name of a world (shapes)."""
     kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
     sequence_length: int = 20
@@ -125,7 +126,7 @@ class DataConfig:
     """Resample videos to this constant rate (0: the rate of each file)."""
     crop: str = "center"
     """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels."""
-    split: Literal["auto", "pattern", "hash", "time"] = "auto"
+    split: Literal["auto", "source", "pattern", "hash", "time"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"
     """TFRecords: glob of the training files."""

@@ -4,11 +4,12 @@ import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from farframe.config import DataConfig
-from farframe.data.source import DataError, Recording
+from farframe.data.source import DataError, Recording, Split
 from farframe.data.splits import Segment, segments, split_mode
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -222,3 +223,22 @@ def test_an_empty_pattern_holds_nothing_out() -> None:
     assert files(source, data, "train") == {"x-0", "x-1-validation", "x-2-test"}
     with pytest.raises(DataError, match=r"the validation split of d is empty.*pattern ''"):
         segments(source, data, "validation")
+
+
+def test_what_the_data_says_counts_first() -> None:
+    said: list[Split] = ["train"] * 40 + ["test"] * 3
+    given = [replace(r, split=s) for r, s in zip(recordings(*[5] * 43), said, strict=True)]
+    source, data = MemorySource(given), DataConfig(path="some")
+    assert split_mode(source, data) == "source"
+    assert split_mode(source, replace(data, split="hash")) == "hash"
+    parts = {s: {g.recording for g in segments(source, data, s)} for s in get_args(Split)}
+    assert parts["test"] == {40, 41, 42}
+    assert parts["validation"]  # the data has none: a tenth of the training clips
+    assert parts["validation"] | parts["train"] == set(range(40))
+    assert not parts["validation"] & parts["train"]
+
+
+def test_data_that_says_nothing_of_splits_cannot_be_asked() -> None:
+    source = MemorySource(recordings(9, 9))
+    with pytest.raises(DataError, match=r"says nothing of splits; give --data\.split hash"):
+        segments(source, DataConfig(path="some", split="source"), "train")

@@ -100,7 +100,7 @@ def test_not_recognised(tmp_path: Path, name: str) -> None:
 def test_special_files_are_never_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.tfrecord")
     assert not is_tfrecord(tmp_path / "pipe.tfrecord")
-    with pytest.raises(DataError, match="neither TFRecords"):
+    with pytest.raises(DataError, match="no data that farframe knows"):
         open_source(DataConfig(path=str(tmp_path)), 64)
     with pytest.raises(DataError, match="neither a file nor a folder"):
         open_source(DataConfig(path=str(tmp_path / "pipe.tfrecord")), 64)
@@ -156,10 +156,10 @@ def test_missing_paths(kind: Any, path: str) -> None:
 
 
 def test_empty_and_foreign_folders(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"neither TFRecords.*among 0 file"):
+    with pytest.raises(DataError, match=r"no data that farframe knows among 0 file"):
         open_source(DataConfig(path=str(tmp_path)), 64)
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(DataError, match=r"neither TFRecords.*among 1 file"):
+    with pytest.raises(DataError, match=r"no data that farframe knows among 1 file"):
         open_source(DataConfig(path=str(tmp_path)), 64)
     with pytest.raises(DataError, match="holds no TFRecords"):
         open_source(DataConfig(path=str(tmp_path), kind="tfrecord"), 64)

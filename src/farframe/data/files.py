@@ -44,9 +44,18 @@ VIDEO_SUFFIXES = frozenset(
 """What makes a file in a folder a video. A path to a single file may have any suffix."""
 
 
+IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"))
+"""What makes a file in a folder a picture."""
+
+
 def is_video(path: Path) -> bool:
     """Whether a file is named like a video."""
     return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is named like a picture."""
+    return path.suffix.lower() in IMAGE_SUFFIXES
 
 
 def is_regular(path: Path) -> bool:

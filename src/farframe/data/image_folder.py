@@ -10,14 +10,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from farframe.data.files import is_regular
+from farframe.data.files import IMAGE_SUFFIXES, is_image, is_regular
 from farframe.data.part import check_part, clip_of, crop_of, part_of
 from farframe.data.source import DataError
 from farframe.data.square import View, over_white
 from farframe.data.video_reader import MAX_PIXELS
 from farframe.types import Clip
-
-IMAGE_SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".ppm"))
 
 
 def read_frames_folder(
@@ -83,8 +81,7 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
 
 
 def _is_image(path: Path) -> bool:
-    named = path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
-    return named and is_regular(path)
+    return is_image(path) and not path.name.startswith(".") and is_regular(path)
 
 
 def _pixels(path: Path) -> UInt8[np.ndarray, "h w 3"]:

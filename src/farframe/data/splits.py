@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Literal
 
 from farframe.config import DataConfig
-from farframe.data.source import ClipSource, DataError, Recording
+from farframe.data.source import ClipSource, DataError, Recording, Split
 
 logger = logging.getLogger(__name__)
 
-Split = Literal["train", "validation", "test"]
-SplitMode = Literal["pattern", "hash", "time"]
+SplitMode = Literal["source", "pattern", "hash", "time"]
 
 _TENTHS: dict[Split, range] = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
 _PATTERN_FIELDS: dict[Split, str] = {
@@ -48,11 +47,13 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
     """
     mode = split_mode(source, data)
     recordings = source.recordings
+    if mode == "source" and recordings[0].split is None:
+        raise DataError(_nothing_said(data))
     if mode == "time":
         cuts = [(i, *_tenths(r.length, _TENTHS[split])) for i, r in enumerate(recordings)]
     else:
-        rule = _pattern_rule if mode == "pattern" else _hash_rule
-        takes = rule(source, data, split)
+        rules = {"source": _source_rule, "pattern": _pattern_rule, "hash": _hash_rule}
+        takes = rules[mode](source, data, split)
         cuts = [(i, 0, r.length) for i, r in enumerate(recordings) if takes(r)]
     found = [Segment(i, start, stop) for i, start, stop in cuts if stop > start]
     if not found:
@@ -63,11 +64,13 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
 def split_mode(source: ClipSource, data: DataConfig) -> SplitMode:
     """How ``source`` is split: ``data.split``, or what ``auto`` stands for.
 
-    A file with a single recording can only be cut in time. TFRecords follow the patterns where
-    validation files exist. All else goes by hash.
+    What the data itself says counts first. A file with a single recording can only be cut in time.
+    TFRecords follow the patterns where validation files exist. All else goes by hash.
     """
     if data.split != "auto":
         return data.split
+    if source.recordings[0].split is not None:
+        return "source"
     alone = len(source.recordings) == 1 and source.recordings[0].file
     if alone and Path(data.path).expanduser().is_file():
         return "time"
@@ -108,6 +111,22 @@ def _matching(files: Iterable[str], pattern: str) -> set[str]:
         for file, path in paths
         if fnmatchcase(path, pattern) or fnmatchcase(path.rpartition("/")[2], pattern)
     }
+
+
+def _source_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[Recording], bool]:
+    """Take what the data's makers put there; of a split that they don't have, a tenth of training.
+
+    Tenths are those of a split by hash, so that validation and test clips differ.
+    """
+    there = {recording.split for recording in source.recordings}
+    lacking: dict[int, Split] = {t: s for s in _TENTHS if s not in there for t in _TENTHS[s]}
+
+    def belongs(recording: Recording) -> Split | None:
+        if recording.split != "train":
+            return recording.split
+        return lacking.get(_tenth(recording.id), "train")
+
+    return lambda recording: belongs(recording) == split
 
 
 def _pattern_rule(
@@ -156,6 +175,13 @@ def _hash_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[
     if test and split == "train":
         tenths |= set(_TENTHS["test"])
     return lambda recording: recording.file in pool and _tenth(recording.id) in tenths
+
+
+def _nothing_said(data: DataConfig) -> str:
+    return (
+        f"data.split is 'source': {data.path} says nothing of splits; give --data.split hash, time "
+        "or pattern"
+    )
 
 
 def _empty(source: ClipSource, data: DataConfig, split: Split, mode: SplitMode) -> str:

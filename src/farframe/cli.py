@@ -16,39 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from farframe import __version__
-from farframe.cli_words import UsageError, option, take_positional, unknown
+from farframe.cli_words import (
+    TRAIN_USAGE,
+    USAGE,
+    UsageError,
+    option,
+    take_positional,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from farframe.bench import BenchReport, Spread
     from farframe.evaluation.report import Report
     from farframe.run import RunConfig
-
-USAGE = """\
-farframe: train on video, then predict it far into the future
-
-  farframe train PRESET --data PATH --out RUN     train; `farframe train --help` lists the presets
-  farframe train --resume --out RUN               go on with an interrupted training
-  farframe predict RUN INPUT --horizon 200 --out DIR
-                                                  predict what follows on a video, as videos
-  farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
-  farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
-  farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
-  farframe bench [--quick]                        measure what is fast here, as ratios of one run
-
-  farframe VERB --help                            all options of a verb
-  farframe --version
-  --debug, or FARFRAME_DEBUG=1                    show where in the program an error came from
-"""
-
-TRAIN_USAGE = """\
-usage: farframe train PRESET --out RUN [--data PATH] [OPTIONS]
-       farframe train --resume --out RUN [OPTIONS]
-
-presets:
-{presets}
-
-`farframe train PRESET --help` shows every option with the preset's value.
-"""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -107,6 +87,7 @@ def _dispatch(args: Sequence[str]) -> int:
         "train": _train,
         "predict": _predict,
         "evaluate": _evaluate,
+        "data": _data,
         "import-checkpoint": _import_checkpoint,
         "weights": _weights,
         "bench": _bench,
@@ -270,6 +251,13 @@ def _print_report(report: Report) -> None:
         print(f"frame {evaluation.horizon} against the world's labels: {said}")
     for path in report.written:
         print(f"wrote {path}")
+
+
+def _data(args: list[str]) -> int:
+    from farframe.cli_data import run_data
+
+    print(*run_data(args), sep="\n")
+    return 0
 
 
 # -- weights -------------------------------------------------------------------------------------

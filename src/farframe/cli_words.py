@@ -5,6 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Sequence
 
+USAGE = """\
+farframe: train on video, then predict it far into the future
+
+  farframe train PRESET --data PATH --out RUN     train; `farframe train --help` lists the presets
+  farframe train --resume --out RUN               go on with an interrupted training
+  farframe predict RUN INPUT --horizon 200 --out DIR
+                                                  predict what follows on a video, as videos
+  farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
+  farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
+  farframe data make robot-push|humans|shapes --out DIR
+                                                  simulate data, or `data convert` what there is
+  farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
+  farframe bench [--quick]                        measure what is fast here, as ratios of one run
+
+  farframe VERB --help                            all options of a verb
+  farframe --version
+  --debug, or FARFRAME_DEBUG=1                    show where in the program an error came from
+"""
+
+TRAIN_USAGE = """\
+usage: farframe train PRESET --out RUN [--data PATH] [OPTIONS]
+       farframe train --resume --out RUN [OPTIONS]
+
+presets:
+{presets}
+
+`farframe train PRESET --help` shows every option with the preset's value.
+"""
+
 WEIGHTS = ("vgg16",)
 WEIGHTS_USAGE = """\
 usage: farframe weights               list the pretrained weights in the cache

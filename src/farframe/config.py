@@ -110,18 +110,11 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
-    """Where clips come from and how they are cut."""
+class ReadConfig:
+    """How data is read, whatever it is read for."""
 
-    path: str = "shapes"
-    """A file or folder of a kind that docs/data.md lists (videos, pictures, TFRecords, LeRobot,
-    ...), or the name of a world (shapes)."""
     kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
-    sequence_length: int = 20
-    """Frames of a training clip, counted after the stride: context and future together."""
-    stride: int = 1
-    """Take every n-th frame."""
     fps: float = 0.0
     """Resample videos to this constant rate (0: the rate of each file)."""
     crop: str = "center"
@@ -134,24 +127,12 @@ class DataConfig:
     """TFRecords: glob of the validation files (empty: there are none)."""
     test_pattern: str = "*test*"
     """TFRecords: glob of the test files (empty: there are none)."""
-    windows: Literal["every", "first"] = "every"
-    """Training clips of a recording: one from every frame on, or only the one that begins with its
-    first frame, as the original."""
     controls: Literal["auto", "read", "zeros"] = "auto"
     """TFRecords: actions and poses where a record has them, else zeros; read: every record must
     have them; zeros: none are read (the original's robot and human data)."""
-    hue_jitter: float = 0.0
-    """Training clips are turned in hue by up to this share of the colour circle, each by its own
-    angle (0: not; 0.5: any hue, the original's --color_data_augment)."""
-    cache: Literal["on", "off"] = "on"
-    """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
     strict: bool = False
     """Stop at the first file that can't be read, or is shorter than a training clip, instead of
     leaving it out with a warning."""
-    batch_size: int = 8
-    """Clips of a batch, over all processes."""
-    workers: int = 0
-    """Processes that read clips ahead of the model (0: the training process itself)."""
     clips: int = 20000
     """shapes: number of generated clips."""
     clip_length: int = 140
@@ -160,9 +141,39 @@ class DataConfig:
     """shapes: seed of the world."""
 
     def __post_init__(self) -> None:
+        check_least(self, "data", 1, "clips", "clip_length")
+        check_least(self, "data", 0, "fps", "world_seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(ReadConfig):
+    """Where clips come from and how they are cut."""
+
+    path: str = "shapes"
+    """A file or folder of a kind that docs/data.md lists (videos, pictures, TFRecords, LeRobot,
+    ...), or the name of a world (shapes)."""
+    sequence_length: int = 20
+    """Frames of a training clip, counted after the stride: context and future together."""
+    stride: int = 1
+    """Take every n-th frame."""
+    windows: Literal["every", "first"] = "every"
+    """Training clips of a recording: one from every frame on, or only the one that begins with its
+    first frame, as the original."""
+    hue_jitter: float = 0.0
+    """Training clips are turned in hue by up to this share of the colour circle, each by its own
+    angle (0: not; 0.5: any hue, the original's --color_data_augment)."""
+    cache: Literal["on", "off"] = "on"
+    """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
+    batch_size: int = 8
+    """Clips of a batch, over all processes."""
+    workers: int = 0
+    """Processes that read clips ahead of the model (0: the training process itself)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         check_least(self, "data", 2, "sequence_length")
-        check_least(self, "data", 1, "stride", "batch_size", "clips", "clip_length")
-        check_least(self, "data", 0, "fps", "workers", "world_seed")
+        check_least(self, "data", 1, "stride", "batch_size")
+        check_least(self, "data", 0, "workers")
         check(
             0 <= self.hue_jitter <= 0.5,
             "data.hue_jitter",

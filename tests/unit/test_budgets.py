@@ -289,11 +289,14 @@ def config_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
 def reads(cls: ast.ClassDef) -> set[str]:
     """Attributes that are read of values that can be a ``cls``, by the names such values have.
 
-    A config is called ``config`` or by its section (``model``, ``data``, ``train``); inside its own
-    class it is ``self``. Validation (``__post_init__``) is no use of a field.
+    A config is called ``config`` or by its section (``model``, ``data``, ``train``), its own or a
+    subclass's; inside its own class it is ``self``. Validation (``__post_init__``) is no use of a
+    field.
     """
-    section = cls.name.removesuffix("Config").lower()
-    receivers = {"config", "run", "mode", section, f"{section}_config", f"_{section}"}
+    kinds = [cls, *(c for _, c in config_classes() if cls.name in map(last_name, c.bases))]
+    receivers = {"config", "run", "mode"}
+    for section in (kind.name.removesuffix("Config").lower() for kind in kinds):
+        receivers |= {section, f"{section}_config", f"_{section}"}
     own = set(ast.walk(cls))
     return {
         node.attr

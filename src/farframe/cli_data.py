@@ -1,0 +1,123 @@
+"""`farframe data ...`: what each of its words takes and does, as lines to print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from tyro.conf import FlagCreatePairsOff, OmitArgPrefixes, Positional
+from tyro.conf import arg as Arg
+
+from farframe.cli_parse import parse
+from farframe.cli_words import UsageError, option, take_positional, unknown
+from farframe.config import DataConfig, ReadConfig
+from farframe.data.conversion import ConvertOptions, convert
+from farframe.data.formats import FORMATS, AnyFormat
+from farframe.data.writing import Written
+from farframe.worlds.catalogue import WORLDS, AnyWorld
+from farframe.worlds.making import MakeOptions, make, preview
+
+USAGE = """\
+usage: farframe data make WORLD --out DIR [OPTIONS]          simulate data and write it
+       farframe data make WORLD --out DIR --preview          a contact sheet and a video of it
+       farframe data convert SRC DST --format FORMAT        write data of one kind as another
+
+worlds: {worlds}
+formats: {formats}
+
+`farframe data make WORLD --help` and `farframe data convert --help` show every option.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeArgs:
+    """Simulate data of a world and write it to files."""
+
+    out: Annotated[Path, Arg(metavar="DIR")]
+    """Folder to write into; a data set begun there is gone on with."""
+    preview: Annotated[bool, FlagCreatePairsOff] = False
+    """Write only a contact sheet and a video of a few clips."""
+    making: OmitArgPrefixes[MakeOptions]
+    world: OmitArgPrefixes[AnyWorld]
+    format_tag: Annotated[str, Arg(name="format", metavar="|".join(FORMATS))]
+    """What to write; its own options are below."""
+    form: Annotated[AnyFormat, Arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertArgs:
+    """Write data of one kind as another."""
+
+    source: Annotated[Positional[str], Arg(metavar="SRC")]
+    """What to read: anything that docs/data.md lists."""
+    out: Annotated[Positional[Path], Arg(metavar="DST")]
+    """Folder to write into; a conversion begun there is gone on with."""
+    converting: OmitArgPrefixes[ConvertOptions]
+    format_tag: Annotated[str, Arg(name="format", metavar="|".join(FORMATS))]
+    """What to write; its own options are below."""
+    form: Annotated[AnyFormat, Arg(name="")]
+    reading: OmitArgPrefixes[ReadConfig]
+
+
+def run_data(args: list[str]) -> list[str]:
+    """Do what `farframe data ARGS` asks for and return what to tell."""
+    words: dict[str, Callable[[list[str]], list[str]]] = {"make": _make, "convert": _convert}
+    word, *rest = args or [""]
+    if word in ("-h", "--help"):
+        return USAGE.format(worlds=", ".join(WORLDS), formats=", ".join(FORMATS)).splitlines()
+    if word not in words:
+        wrong = unknown("word", word, words) if word else f"name one of {', '.join(words)}"
+        raise UsageError(f"{wrong} (see farframe data --help)")
+    return words[word](rest)
+
+
+def _make(args: list[str]) -> list[str]:
+    name = take_positional(args)
+    if name is None:
+        raise UsageError(f"name a world: {', '.join(WORLDS)} (see farframe data --help)")
+    if name not in WORLDS:
+        raise UsageError(f"{unknown('world', name, WORLDS)} (see farframe data --help)")
+    sample = MakeArgs(
+        out=Path(),
+        making=MakeOptions(),
+        world=WORLDS[name](),
+        format_tag="tfrecord",
+        form=_format(args)(),
+    )
+    object.__setattr__(sample, "out", tyro.MISSING)
+    parsed = parse(MakeArgs, args, f"farframe data make {name}", sample)
+    if parsed.preview:
+        return [f"wrote {path}" for path in preview(parsed.world, parsed.out)]
+    return _told(make(parsed.world, parsed.form, parsed.out, parsed.making))
+
+
+def _convert(args: list[str]) -> list[str]:
+    sample = ConvertArgs(
+        source="",
+        out=Path(),
+        converting=ConvertOptions(),
+        format_tag="",
+        form=_format(args)(),
+        reading=ReadConfig(),
+    )
+    for name in ("source", "out", "format_tag"):
+        object.__setattr__(sample, name, tyro.MISSING)
+    parsed = parse(ConvertArgs, args, "farframe data convert", sample)
+    data = DataConfig(path=parsed.source, cache="off", **asdict(parsed.reading))
+    return _told(convert(data, parsed.form, parsed.out, parsed.converting))
+
+
+def _format(args: Sequence[str]) -> type[AnyFormat]:
+    tag = option(args, "--format") or "tfrecord"
+    if tag not in FORMATS:
+        raise UsageError(unknown("format", tag, FORMATS))
+    return FORMATS[tag]
+
+
+def _told(written: Written) -> list[str]:
+    sizes = (f"{split} {c:,} clips, {f:,} frames" for split, (c, f) in written.splits.items())
+    files = f"{written.new_shards:,} of {written.shards:,} files written now"
+    return [f"{written.out}: {'; '.join(sizes)} ({files})"]

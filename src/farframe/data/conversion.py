@@ -1,0 +1,73 @@
+"""`farframe data convert`: what one kind of data holds, written as another."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import get_args
+
+from farframe.config import FRAME_SIZES, DataConfig, check
+from farframe.data.formats import AnyFormat
+from farframe.data.source import DataError, Split, open_source
+from farframe.data.splits import Segment, segments
+from farframe.data.writing import WriteOptions, Written, plan, write_dataset
+
+logger = logging.getLogger("farframe")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertOptions(WriteOptions):
+    """What to convert."""
+
+    frame_size: int = 64
+    """Height and width of the frames written, in pixels."""
+    name: str = "clips"
+    """What the files are called: NAME-train-00000-of-00003.tfrecord."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = ", ".join(map(str, FRAME_SIZES))
+        check(self.frame_size in FRAME_SIZES, "--frame-size", self.frame_size, f"one of {sizes}")
+        bad = not self.name or any(not (c.isalnum() or c in "-_") for c in self.name)
+        check(not bad, "--name", self.name, "must be letters, digits, - and _")
+
+
+def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOptions) -> Written:
+    """Write every recording of ``data`` into ``out``, each split in files of its own.
+
+    A recording becomes a clip, whole, or with ``--split time`` a clip of each split. Splits without
+    a frame are left out with a warning.
+
+    Raises:
+        ValueError: if ``out`` holds something else, or what there is can't be written so.
+        DataError: if the data can't be read.
+        OSError: if a file can't be written.
+    """
+    source = open_source(data, options.frame_size)
+    parts: dict[str, list[Segment]] = {}
+    for split in get_args(Split):
+        try:
+            parts[split] = segments(source, data, split)
+        except DataError as error:
+            logger.warning("%s", error)
+    if not parts:
+        raise DataError(f"{data.path}: no split holds anything to convert")
+    taken = {segment.recording for part in parts.values() for segment in part}
+    left = len(source.recordings) - len(taken)
+    if left:
+        logger.warning(
+            "%d of %d recordings belong to no split and are left out: --split hash or other "
+            "patterns take them in",
+            left,
+            len(source.recordings),
+        )
+    return write_dataset(
+        source,
+        plan(parts, options.shard_clips),
+        form,
+        out,
+        name=options.name,
+        origin={"converted": Path(data.path).name, "kind": source.kind, "data": asdict(data)},
+        processes=options.processes,
+    )

@@ -80,14 +80,15 @@ _TENSORS = tuple(f.name for f in fields(Batch) if f.name != "ids")
 class PredictorState:
     """Recurrent state of the predictor as a value: feed it back in to go on.
 
-    ``cells[n]`` is cell n's ``[c, m]`` (memory and output) side by side; ``back`` is what cell 0
+    ``memory[n]`` and ``output[n]`` are cell n's (the paper's c and m); ``back`` is what cell 0
     reads of the step before (a learned vector before the first step); ``last`` is the newest
     predicted encoding, which the next step reads when no true encoding is given, and ``read`` the
     one that the newest step read (both None before the first step).
     """
 
-    cells: tuple[Float[Tensor, "b s"], ...]
-    back: Float[Tensor, "b s"]
+    memory: Float[Tensor, "n b u"]
+    output: Float[Tensor, "n b u"]
+    back: Float[Tensor, "b v"]
     last: Float[Tensor, "b e"] | None = None
     read: Float[Tensor, "b e"] | None = None
 

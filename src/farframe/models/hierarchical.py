@@ -81,12 +81,10 @@ class HierarchicalModel(nn.Module):
                 f"rollout got actions of shape {tuple(actions.shape)}, needs "
                 f"({len(enc)}, {steps} or more, {self.config.action_dim})"
             )
-        predictions: list[Tensor] = []
-        for t in range(steps):
-            last = enc[:, t] if t < context_frames else now.last
-            enc_pred, now = self.predictor(last, actions[:, t], now)
-            predictions.append(enc_pred)
-        return Rollout(enc_pred=torch.stack(predictions, 1), state=now)
+        stepper = self.predictor.stepper(now)
+        given = enc.unbind(1)[:context_frames] + (None,) * (steps - context_frames)
+        taken = [stepper.step(e, a) for e, a in zip(given, actions.unbind(1), strict=False)]
+        return Rollout(enc_pred=torch.stack(taken, 1), state=stepper.state())
 
     def decode(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
         """Draw any ``n`` encodings of each clip, in any order, in one call."""

@@ -50,6 +50,8 @@ class PredictOptions:
     """CSV, .npy or .npz with one action for each frame of the input and on into the future."""
     samples: int = 1
     """Futures to draw from a stochastic model."""
+    int8: bool = False
+    """Draw in 8 bits: several times faster on CPUs that can, nearly as good."""
     npz: bool = False
     """Also write the numbers: frames, masks, encodings and times."""
     clip: int = 0
@@ -123,6 +125,7 @@ def predict_file(
         every=options.every,
         at=sorted(set(options.at)) or None,
         samples=options.samples,
+        int8=options.int8,
     )
     drawing = draw(clip, context, prediction)
     slowest = min(clip.fps, 1.0)

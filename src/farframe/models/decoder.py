@@ -103,6 +103,21 @@ class EncodingEncoder(nn.Module):
         return low, self.high(low)
 
 
+class JointConv(Conv):
+    """A convolution of two stacks of maps side by side, each taken by itself.
+
+    Convolution is linear in its input channels: the first stack's share is computed once a clip.
+    """
+
+    def first(self, a: Float[Tensor, "b f h8 w8"]) -> Float[Tensor, "b f h8 w8"]:
+        """The sum over the first half of the inputs, with the offset."""
+        return F.conv2d(a, self.weight[:, : a.shape[1]], self.bias, padding=1)
+
+    def forward(self, input: Float[Tensor, "n f h8 w8"]) -> Float[Tensor, "n f h8 w8"]:
+        """The sum over the second half."""
+        return F.conv2d(input, self.weight[:, input.shape[1] :], padding=1)
+
+
 class Analogy(nn.Module):
     """What must change between the first frame and this one (``analogy_computation``)."""
 
@@ -112,28 +127,21 @@ class Analogy(nn.Module):
         self.act = act
         self.conv_first = Conv(4 * w, 4 * w)
         self.conv_this = Conv(4 * w, 4 * w)
-        self.joint = Conv(8 * w, 4 * w)
+        self.joint = JointConv(8 * w, 4 * w)
         self.rest = nn.Sequential(
             *(act, LayerNorm(4 * w)),
             *(Conv(4 * w, 4 * w), act, Conv(4 * w, 4 * w), act),
         )
 
     def first(self, difference: Float[Tensor, "b f h8 w8"]) -> Float[Tensor, "b f h8 w8"]:
-        """The joint convolution's sum over the half of its inputs that the first frame gives.
-
-        Convolution is linear in its input channels, so this half is taken once a clip.
-        """
-        a = self.act(self.conv_first(difference))
-        half = self.joint.weight[:, : a.shape[1]]
-        return F.conv2d(a, half, self.joint.bias, padding=1)
+        """What the joint convolution makes of the first frame, once a clip."""
+        return self.joint.first(self.act(self.conv_first(difference)))
 
     def forward(
         self, first: Float[Tensor, "n f h8 w8"], high: Float[Tensor, "n f h8 w8"]
     ) -> Float[Tensor, "n f h8 w8"]:
         """Analogy features of ``n`` frames whose clips' ``first`` is given."""
-        b = self.act(self.conv_this(high))
-        half = self.joint.weight[:, b.shape[1] :]
-        return self.rest(first + F.conv2d(b, half, padding=1))
+        return self.rest(first + self.joint(self.act(self.conv_this(high))))
 
 
 class Drawer(nn.Sequential):

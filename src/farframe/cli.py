@@ -32,6 +32,7 @@ farframe: train on video, then predict it far into the future
                                                   predict what follows on a video, as videos
   farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
+  farframe data inspect PATH                      what data is, and what is wrong with it
   farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
@@ -110,6 +111,7 @@ def _dispatch(args: Sequence[str]) -> int:
         "import-checkpoint": _import_checkpoint,
         "weights": _weights,
         "bench": _bench,
+        "data": _data,
     }
     verb, *rest = args or [""]
     if verb in ("-h", "--help", "help"):
@@ -228,9 +230,6 @@ def _run_training(
     return 0
 
 
-# -- predict and evaluate ------------------------------------------------------------------------
-
-
 def _predict(args: list[str]) -> int:
     from farframe.cli_args import parse_predict
     from farframe.prediction import predict_file
@@ -300,7 +299,14 @@ def _weights(args: list[str]) -> int:
     return 0
 
 
-# -- bench ---------------------------------------------------------------------------------------
+def _data(args: list[str]) -> int:
+    if args[:1] != ["inspect"]:
+        raise UsageError("name a word: farframe data inspect (see farframe data inspect --help)")
+    from farframe.cli_inspect import run_inspect
+
+    lines, code = run_inspect(args[1:])
+    print(*lines, sep="\n")
+    return code
 
 
 def _bench(args: list[str]) -> int:

@@ -119,6 +119,10 @@ class Human36M:
         text = f"{self.kind}\0{self._videos.fingerprint()}\0{self._poses}"
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
+    def stored_sizes(self) -> set[tuple[int, int]]:
+        """Width and height of the pictures in the files."""
+        return self._videos.stored_sizes()
+
     def _joints_of(self, index: int) -> Float[np.ndarray, "n 64"]:
         joints = self._joints.pop(index, None)
         if joints is None:

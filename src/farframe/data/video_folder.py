@@ -142,6 +142,10 @@ class VideoFolder:
         """What is in a file as it is stored."""
         return self._tracks[index]
 
+    def stored_sizes(self) -> set[tuple[int, int]]:
+        """Width and height of the pictures in the files."""
+        return {size for track in self._tracks for size in track.sizes}
+
     def _streamed(self, index: int, frames: range) -> UInt8[np.ndarray, "t 3 s s"]:
         track, recording = self._tracks[index], self._recordings[index]
         numbers = track.nearest(frames, recording.fps).tolist()

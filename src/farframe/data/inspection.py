@@ -12,7 +12,7 @@ from typing import Any, get_args
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from farframe.config import DataConfig, check_least
+from farframe.config import DataConfig, check
 from farframe.data.complaints import listening
 from farframe.data.kinds import KINDS
 from farframe.data.problems import (
@@ -45,8 +45,8 @@ class InspectOptions:
     """Height and width that frames are read with."""
 
     def __post_init__(self) -> None:
-        check_least(self, "inspection", 0, "clips")
-        check_least(self, "inspection", 1, "frame_size")
+        check(self.clips >= 0, "--clips", self.clips, "must be >= 0")
+        check(self.frame_size >= 1, "--frame-size", self.frame_size, "must be >= 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +214,7 @@ def _why(data: DataConfig, kind: str) -> str:
         return "a generated world"
     path = Path(data.path).expanduser()
     file = path.is_file()
-    return "the file's name or first bytes" if file else f"it has {KINDS[kind].looks}"
+    return "the file's name or first bytes" if file else f"it holds {KINDS[kind].looks}"
 
 
 def _part(source: ClipSource, data: DataConfig, split: Split) -> tuple[Part, list[Segment]]:

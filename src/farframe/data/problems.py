@@ -75,7 +75,9 @@ def in_frames(
 
     ``fps`` is their rate.
     """
-    if frames.max(initial=0) <= 2 and frames.any():
+    if not len(frames):
+        return
+    if frames.max() <= 2 and frames.any():
         yield "range", f"{name} (highest {frames.max()})"
         return
     blank = np.flatnonzero((np.ptp(frames, (2, 3)) <= 2).all(1))
@@ -90,14 +92,17 @@ def in_frames(
     if len(blank):
         yield "blank", f"{name}, {len(blank)} frames, the first {first + blank[0]}"
     least = max(FROZEN_FRAMES, round(FROZEN_SECONDS * fps))
-    runs = [(start, stop) for start, stop in _runs(still) if stop - start + 1 >= least]
-    for start, stop in runs:
-        yield "frozen", f"{name}, frames {first + start} to {first + stop}"
-    repeats = int(still.sum()) - sum(stop - start for start, stop in runs)
-    if repeats >= FROZEN_FRAMES and repeats >= REPEATED_SHARE * len(still):
-        yield "repeats", f"{name}, {repeats} of {len(frames)} frames from {first} on"
-    for place in cuts(changes):
-        yield "cut", f"{name}, frame {first + place}"
+    repeats = np.zeros_like(still)  # frames shown a few times over: a higher rate than the true one
+    for start, stop in _runs(still):
+        if stop - start + 1 >= least:
+            yield "frozen", f"{name}, frames {first + start} to {first + stop}"
+        repeats[start:stop] = stop - start < FROZEN_FRAMES
+    count = int(repeats.sum())
+    if count >= FROZEN_FRAMES and count >= REPEATED_SHARE * len(still):
+        yield "repeats", f"{name}, {count} of {len(frames)} frames from {first} on"
+    moments = np.flatnonzero(~repeats)
+    for place in cuts(changes[moments]):
+        yield "cut", f"{name}, frame {first + int(moments[place]) + 1}"
 
 
 def changed(frames: UInt8[np.ndarray, "t c h w"]) -> Float[np.ndarray, " d"]:
@@ -106,7 +111,7 @@ def changed(frames: UInt8[np.ndarray, "t c h w"]) -> Float[np.ndarray, " d"]:
 
 
 def cuts(changes: Float[np.ndarray, " d"]) -> list[int]:
-    """Frames that begin a new scene, from how much each frame differs from the one before.
+    """Which changes begin a new scene, from how much each frame differs from the one before.
 
     What is large is measured by the stretch itself, so that fast motion is none and a cut
     between two quiet pictures is one. A single odd frame (a flash) changes twice and is none.
@@ -116,7 +121,7 @@ def cuts(changes: Float[np.ndarray, " d"]) -> list[int]:
     for i in np.flatnonzero((changes >= CUT_LEVEL) & (changes >= CUT_TIMES * usual)).tolist():
         around = np.concatenate((changes[max(0, i - AROUND) : i], changes[i + 1 : i + 1 + AROUND]))
         if len(around) and changes[i] >= CUT_AROUND * around.max():
-            found.append(i + 1)
+            found.append(i)
     return found
 
 

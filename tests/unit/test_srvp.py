@@ -14,6 +14,7 @@ from farframe.data.human36m_files import SUBJECTS
 from farframe.data.source import DataError, Recording, Split
 from farframe.data.splits import segments
 from farframe.data.srvp import SPAN
+from farframe.evaluation.report import EvaluateOptions, _windows
 from farframe.types import Clip
 
 FIRST = [
@@ -77,6 +78,15 @@ def test_the_clips_are_those_of_the_published_program() -> None:
     listed = [(source.recordings[c.recording].file, c.start) for c in clips]
     assert listed[:3] == FIRST
     assert listed[-1] == LAST
+
+
+@pytest.mark.parametrize("horizon", [10, 45])
+def test_evaluation_begins_each_clip_where_it_begins(horizon: int) -> None:
+    source = lengths()
+    options = EvaluateOptions(split="test", horizon=horizon)
+    windows = _windows(source, DATA, options, 8)
+    drawn = segments(source, DATA, "test")
+    assert [windows.locate(i)[1].start for i in windows.spread(1000)] == [c.start for c in drawn]
 
 
 def test_adding_files_to_training_leaves_the_test_clips(caplog: pytest.LogCaptureFixture) -> None:

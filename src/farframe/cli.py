@@ -209,9 +209,6 @@ def _run_training(
     return 0
 
 
-# -- predict and evaluate ------------------------------------------------------------------------
-
-
 def _predict(args: list[str]) -> int:
     from farframe.cli_args import parse_predict
     from farframe.prediction import predict_file
@@ -256,8 +253,9 @@ def _print_report(report: Report) -> None:
 def _data(args: list[str]) -> int:
     from farframe.cli_data import run_data
 
-    print(*run_data(args), sep="\n")
-    return 0
+    lines, code = run_data(args)
+    print(*lines, sep="\n")
+    return code
 
 
 # -- weights -------------------------------------------------------------------------------------
@@ -286,9 +284,6 @@ def _weights(args: list[str]) -> int:
         print(f"got {get_vgg16()}: {LICENCE}")
     print(*(kept.line() for kept in known()), sep="\n")
     return 0
-
-
-# -- bench ---------------------------------------------------------------------------------------
 
 
 def _bench(args: list[str]) -> int:

@@ -24,11 +24,12 @@ USAGE = """\
 usage: farframe data make WORLD --out DIR [OPTIONS]          simulate data and write it
        farframe data make WORLD --out DIR --preview          a contact sheet and a video of it
        farframe data convert SRC DST --format FORMAT        write data of one kind as another
+       farframe data inspect PATH [OPTIONS]                  what data is, and what is wrong with it
 
 worlds: {worlds}
 formats: {formats}
 
-`farframe data make WORLD --help` and `farframe data convert --help` show every option.
+`farframe data make WORLD --help` and `farframe data convert|inspect --help` show every option.
 """
 
 
@@ -59,22 +60,27 @@ class ConvertArgs:
     format_tag: Annotated[str, Arg(name="format", metavar="|".join(FORMATS))]
     """What to write; its own options are below."""
     form: Annotated[AnyFormat, Arg(name="")]
-    reading: OmitArgPrefixes[ReadConfig]
+    data: ReadConfig
 
 
-def run_data(args: list[str]) -> list[str]:
-    """Do what `farframe data ARGS` asks for and return what to tell."""
-    words: dict[str, Callable[[list[str]], list[str]]] = {"make": _make, "convert": _convert}
+def run_data(args: list[str]) -> tuple[list[str], int]:
+    """Do what `farframe data ARGS` asks for; lines to print and the exit code."""
+    words: dict[str, Callable[[list[str]], tuple[list[str], int]]] = {
+        "make": _make,
+        "convert": _convert,
+        "inspect": _inspect,
+    }
     word, *rest = args or [""]
     if word in ("-h", "--help"):
-        return USAGE.format(worlds=", ".join(WORLDS), formats=", ".join(FORMATS)).splitlines()
+        text = USAGE.format(worlds=", ".join(WORLDS), formats=", ".join(FORMATS))
+        return text.splitlines(), 0
     if word not in words:
         wrong = unknown("word", word, words) if word else f"name one of {', '.join(words)}"
         raise UsageError(f"{wrong} (see farframe data --help)")
     return words[word](rest)
 
 
-def _make(args: list[str]) -> list[str]:
+def _make(args: list[str]) -> tuple[list[str], int]:
     name = take_positional(args)
     if name is None:
         raise UsageError(f"name a world: {', '.join(WORLDS)} (see farframe data --help)")
@@ -90,24 +96,30 @@ def _make(args: list[str]) -> list[str]:
     object.__setattr__(sample, "out", tyro.MISSING)
     parsed = parse(MakeArgs, args, f"farframe data make {name}", sample)
     if parsed.preview:
-        return [f"wrote {path}" for path in preview(parsed.world, parsed.out)]
+        return [f"wrote {path}" for path in preview(parsed.world, parsed.out)], 0
     return _told(make(parsed.world, parsed.form, parsed.out, parsed.making))
 
 
-def _convert(args: list[str]) -> list[str]:
+def _convert(args: list[str]) -> tuple[list[str], int]:
     sample = ConvertArgs(
         source="",
         out=Path(),
         converting=ConvertOptions(),
         format_tag="",
         form=_format(args)(),
-        reading=ReadConfig(),
+        data=ReadConfig(),
     )
     for name in ("source", "out", "format_tag"):
         object.__setattr__(sample, name, tyro.MISSING)
     parsed = parse(ConvertArgs, args, "farframe data convert", sample)
-    data = DataConfig(path=parsed.source, cache="off", **asdict(parsed.reading))
+    data = DataConfig(path=parsed.source, cache="off", **asdict(parsed.data))
     return _told(convert(data, parsed.form, parsed.out, parsed.converting))
+
+
+def _inspect(args: list[str]) -> tuple[list[str], int]:
+    from farframe.cli_inspect import run_inspect
+
+    return run_inspect(args)
 
 
 def _format(args: Sequence[str]) -> type[AnyFormat]:
@@ -117,7 +129,7 @@ def _format(args: Sequence[str]) -> type[AnyFormat]:
     return FORMATS[tag]
 
 
-def _told(written: Written) -> list[str]:
+def _told(written: Written) -> tuple[list[str], int]:
     sizes = (f"{split} {c:,} clips, {f:,} frames" for split, (c, f) in written.splits.items())
     files = f"{written.new_shards:,} of {written.shards:,} files written now"
-    return [f"{written.out}: {'; '.join(sizes)} ({files})"]
+    return [f"{written.out}: {'; '.join(sizes)} ({files})"], 0

@@ -16,6 +16,7 @@ farframe: train on video, then predict it far into the future
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is
+  farframe data inspect PATH                      what data is, and what is wrong with it
   farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 

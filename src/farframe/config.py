@@ -113,13 +113,14 @@ class ModelConfig:
 class ReadConfig:
     """How data is read, whatever it is read for."""
 
-    kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
+    kind: Literal["auto", "tfrecord", "video", "human36m", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
     fps: float = 0.0
     """Resample videos to this constant rate (0: the rate of each file)."""
     crop: str = "center"
-    """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels."""
-    split: Literal["auto", "source", "pattern", "hash", "time"] = "auto"
+    """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels;
+    Human3.6M: also person (the square around its joints), and srvp (100,100,800, as SRVP did)."""
+    split: Literal["auto", "source", "pattern", "hash", "time", "srvp"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"
     """TFRecords: glob of the training files."""

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+from human36m_files import record
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows
@@ -82,11 +83,18 @@ def video_folder(root: Path) -> DataConfig:
     return DataConfig(path=str(folder))
 
 
+def human36m(root: Path) -> DataConfig:
+    for name in ("S1/Directions 1.54138969", "S5/Walking.55011271", "S9/Eating 2.60457274"):
+        record(root / "h36m", name, count=14)
+    return DataConfig(path=str(root / "h36m"))
+
+
 def shapes(root: Path) -> DataConfig:
     return DataConfig(path="shapes", clips=40, clip_length=12)
 
 
 VIDEO_OPTIONS = ({"fps": 5.0}, {"crop": "0,0,24"})
+HUMAN_OPTIONS = (*VIDEO_OPTIONS, {"crop": "person"})
 CASES = {
     "tfrecord-file": Case(kind="tfrecord", make=tfrecord_file),
     "tfrecord-folder": Case(kind="tfrecord", make=tfrecord_folder),
@@ -96,6 +104,8 @@ CASES = {
     "video-folder-cached": Case(
         kind="video", make=video_folder, cached=True, options=VIDEO_OPTIONS
     ),
+    "human36m-streamed": Case(kind="human36m", make=human36m, options=HUMAN_OPTIONS),
+    "human36m-cached": Case(kind="human36m", make=human36m, cached=True, options=HUMAN_OPTIONS),
     "shapes": Case(
         kind="shapes",
         make=shapes,

@@ -34,7 +34,7 @@ def test_made_data_is_trained_on_and_converted(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "name one of make, convert"),
+        ([], "name one of make, convert, inspect"),
         (["mak"], "unknown word 'mak': is make meant?"),
         (["make"], "name a world: "),
         (["make", "shapess", "--out", "x"], "unknown world 'shapess': is shapes meant?"),

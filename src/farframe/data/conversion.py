@@ -36,8 +36,8 @@ class ConvertOptions(WriteOptions):
 def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOptions) -> Written:
     """Write every recording of ``data`` into ``out``, each split in files of its own.
 
-    A recording becomes a clip, whole, or with ``--split time`` a clip of each split. Splits without
-    a frame are left out with a warning.
+    A recording becomes a clip, whole, or with ``--data.split time`` a clip of each split. Splits
+    without a frame are left out with a warning.
 
     Raises:
         ValueError: if ``out`` holds something else, or what there is can't be written so.
@@ -57,7 +57,7 @@ def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOption
     left = len(source.recordings) - len(taken)
     if left:
         logger.warning(
-            "%d of %d recordings belong to no split and are left out: --split hash or other "
+            "%d of %d recordings belong to no split and are left out: --data.split hash or other "
             "patterns take them in",
             left,
             len(source.recordings),

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from farframe.config import DataConfig
 from farframe.data.files import is_image, is_regular, is_video, walk
+from farframe.data.human36m_files import is_human36m
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -131,6 +132,12 @@ def _open_shapes(data: DataConfig, frame_size: int, cache_dir: Path | None) -> C
     )
 
 
+def _open_human36m(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.human36m import Human36M
+
+    return Human36M.open(data, frame_size, cache_dir)
+
+
 def _no_actions(data: DataConfig) -> int:
     return 0
 
@@ -141,6 +148,12 @@ KINDS: Mapping[str, Kind] = {
         open=_open_tfrecord,
         action_dim=_tfrecord_actions,
         holds=lambda path: not is_video(path) and not is_image(path) and is_tfrecord(path),
+    ),
+    "human36m": Kind(
+        looks="Human3.6M (S1/Videos, S5/Videos, ...)",
+        open=_open_human36m,
+        action_dim=_no_actions,
+        marks=is_human36m,
     ),
     "video": Kind(
         looks="videos (.mp4, .avi, .mkv, .webm, .gif, ...)",

@@ -17,12 +17,18 @@ from typing import Literal
 
 from farframe.config import DataConfig
 from farframe.data.source import ClipSource, DataError, Recording, Split
+from farframe.data.srvp import SPAN, srvp_cuts
 
 logger = logging.getLogger(__name__)
 
-SplitMode = Literal["source", "pattern", "hash", "time"]
+SplitMode = Literal["source", "pattern", "hash", "time", "srvp"]
 
-_TENTHS: dict[Split, range] = {"train": range(8), "validation": range(8, 9), "test": range(9, 10)}
+HELD_OUT_TENTH = 8
+_TENTHS: dict[Split, range] = {
+    "train": range(8),
+    "validation": range(HELD_OUT_TENTH, HELD_OUT_TENTH + 1),
+    "test": range(9, 10),
+}
 _PATTERN_FIELDS: dict[Split, str] = {
     "train": "data_pattern",
     "validation": "validation_pattern",
@@ -42,6 +48,8 @@ class Segment:
 def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment]:
     """The frames of ``source`` that belong to ``split``, in the source's order, none twice.
 
+    Only test clips of ``srvp``, which are drawn, may overlap and come in no order.
+
     Raises:
         DataError: if the split is empty, or no file matches a ``data_pattern`` that was given.
     """
@@ -51,6 +59,8 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
         raise DataError(_nothing_said(data))
     if mode == "time":
         cuts = [(i, *_tenths(r.length, _TENTHS[split])) for i, r in enumerate(recordings)]
+    elif mode == "srvp":
+        cuts = srvp_cuts(source, data, split)
     else:
         rules = {"source": _source_rule, "pattern": _pattern_rule, "hash": _hash_rule}
         takes = rules[mode](source, data, split)
@@ -84,7 +94,7 @@ def _tenths(length: int, tenths: range) -> tuple[int, int]:
     return length * tenths.start // 10, length * tenths.stop // 10
 
 
-def _tenth(key: str) -> int:
+def tenth(key: str) -> int:
     """A uniform number from 0 to 9 that depends on ``key`` alone, on every machine."""
     digest = blake2b(key.replace(os.sep, "/").encode("utf-8", "surrogateescape"), digest_size=8)
     return int.from_bytes(digest.digest(), "big") * 10 >> 64
@@ -124,7 +134,7 @@ def _source_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable
     def belongs(recording: Recording) -> Split | None:
         if recording.split != "train":
             return recording.split
-        return lacking.get(_tenth(recording.id), "train")
+        return lacking.get(tenth(recording.id), "train")
 
     return lambda recording: belongs(recording) == split
 
@@ -160,7 +170,7 @@ def _hash_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[
     tenths = set(_TENTHS[split])
     if source.kind != "tfrecord":
         by_file = source.kind == "video"
-        return lambda recording: _tenth(recording.file if by_file else recording.id) in tenths
+        return lambda recording: tenth(recording.file if by_file else recording.id) in tenths
     files = _files(source)
     test = _matching(files, data.test_pattern) if data.split == "auto" else set[str]()
     pool = _matching(files, data.data_pattern)
@@ -174,7 +184,7 @@ def _hash_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[
         return lambda recording: recording.file in test
     if test and split == "train":
         tenths |= set(_TENTHS["test"])
-    return lambda recording: recording.file in pool and _tenth(recording.id) in tenths
+    return lambda recording: recording.file in pool and tenth(recording.id) in tenths
 
 
 def _nothing_said(data: DataConfig) -> str:
@@ -201,6 +211,8 @@ def _empty(source: ClipSource, data: DataConfig, split: Split, mode: SplitMode) 
             f"is {files[0] or 'generated'}); set --data.{name.replace('_', '-')} or --data.split "
             "hash"
         )
+    elif mode == "srvp":
+        why = f"it needs videos of its subjects, for test with {SPAN} frames or more; unpack them"
     else:
         what = "file(s) by their names" if source.kind == "video" else "clip(s) by their ids"
         why = (

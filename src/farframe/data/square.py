@@ -25,7 +25,8 @@ class Crop:
     """Which part of an upright picture with square pixels becomes the square.
 
     ``kind`` is ``center`` (the largest square in the middle), ``stretch`` (all of it, squeezed)
-    or ``box`` (``side`` pixels squared whose left upper corner is at ``x``, ``y``).
+    or ``box`` (``side`` pixels squared whose left upper corner is at ``x``, ``y``). ``srvp`` is the
+    box of Franceschi et al. (2020), cut out first and then resized by LANCZOS in one step.
     """
 
     kind: str
@@ -35,13 +36,15 @@ class Crop:
 
     @staticmethod
     def parse(text: str) -> Crop:
-        """Read ``center``, ``stretch`` or ``X,Y,SIDE``.
+        """Read ``center``, ``stretch``, ``X,Y,SIDE`` or ``srvp``.
 
         Raises:
             ValueError: for anything else.
         """
         if text in ("center", "stretch"):
             return Crop(text)
+        if text == "srvp":
+            return Crop(text, 100, 100, 800)
         numbers = [part.strip() for part in text.split(",")]
         if len(numbers) == 3 and all(n.isascii() and n.isdigit() for n in numbers):
             x, y, side = (int(n) for n in numbers)
@@ -49,7 +52,7 @@ class Crop:
                 return Crop("box", x, y, side)
         raise ValueError(
             f"data.crop is {text!r}: must be center, stretch or X,Y,SIDE in whole pixels, "
-            "for example 96,0,576"
+            "for example 96,0,576 (Human3.6M has person and srvp, too)"
         )
 
 
@@ -90,7 +93,7 @@ class View:
     def complaint(self, width: int, height: int) -> str:
         """Why the crop does not fit a stored picture of this size, or "" if it does."""
         crop, (w, h) = self.crop, self.upright(width, height)
-        if crop.kind != "box" or (crop.x + crop.side <= w and crop.y + crop.side <= h):
+        if not crop.side or (crop.x + crop.side <= w and crop.y + crop.side <= h):
             return ""
         return (
             f"crop {crop.x},{crop.y},{crop.side} reaches to {crop.x + crop.side}x"
@@ -103,7 +106,7 @@ class View:
         w, h = width * self.aspect, float(height)
         if turn.transpose:
             w, h = h, w
-        if crop.kind == "box":
+        if crop.side:
             x0, y0, side = float(crop.x), float(crop.y), float(crop.side)
         elif crop.kind == "center":
             side = min(w, h)
@@ -122,6 +125,8 @@ class View:
 
     def shrink(self, width: int, height: int) -> int:
         """By how much the stored picture may be averaged down before ``square``."""
+        if self.crop.kind == "srvp":
+            return 1
         x0, y0, x1, y1 = self.box(width, height)
         return max(1, int(min(x1 - x0, y1 - y0) / (2 * self.frame_size)))
 
@@ -135,8 +140,11 @@ class View:
         x0, y0, x1, y1 = self.box(width, height)
         sx, sy = pixels.shape[1] / width, pixels.shape[0] / height
         # Only what the filter can reach is handed to Pillow: it copies what it is given.
-        reach_x = 3 * max(1.0, (x1 - x0) * sx / self.frame_size)
-        reach_y = 3 * max(1.0, (y1 - y0) * sy / self.frame_size)
+        cut, method = 3, Image.Resampling.BICUBIC
+        if self.crop.kind == "srvp":
+            cut, method = 0, Image.Resampling.LANCZOS
+        reach_x = cut * max(1.0, (x1 - x0) * sx / self.frame_size)
+        reach_y = cut * max(1.0, (y1 - y0) * sy / self.frame_size)
         left, top = max(0, int(x0 * sx - reach_x)), max(0, int(y0 * sy - reach_y))
         right, bottom = math.ceil(x1 * sx + reach_x), math.ceil(y1 * sy + reach_y)
         part = np.ascontiguousarray(pixels[top:bottom, left:right])
@@ -147,7 +155,7 @@ class View:
             min(y1 * sy - top, part.shape[0]),
         )
         size = (self.frame_size, self.frame_size)
-        small = np.asarray(Image.fromarray(part).resize(size, Image.Resampling.BICUBIC, box=box))
+        small = np.asarray(Image.fromarray(part).resize(size, method, box=box))
         if self.turn.transpose:
             small = small.swapaxes(0, 1)
         if self.turn.flip_x:

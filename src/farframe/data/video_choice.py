@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from farframe.config import DataConfig
@@ -12,6 +12,7 @@ from farframe.data.source import DataError
 from farframe.data.square import Crop, View
 from farframe.data.video_index import Entry
 from farframe.data.video_times import VideoError
+from farframe.data.video_track import Track
 
 logger = logging.getLogger("farframe")
 
@@ -37,7 +38,9 @@ def find_videos(path: Path) -> dict[str, Path]:
     return {file.relative_to(path).as_posix(): file for file in found}
 
 
-def complaints(entries: Mapping[str, Entry], crop: Crop, data: DataConfig) -> dict[str, str]:
+def complaints(
+    entries: Mapping[str, Entry], crop_of: Callable[[str, Track], Crop], data: DataConfig
+) -> dict[str, str]:
     """Why each unusable file is so, after a warning for each; "" for those that can be used.
 
     Where no file is left there are no warnings.
@@ -45,7 +48,7 @@ def complaints(entries: Mapping[str, Entry], crop: Crop, data: DataConfig) -> di
     Raises:
         DataError: for the first broken or damaged file if ``data.strict``.
     """
-    reasons = {name: _complaint(entry, crop, float(data.fps)) for name, entry in entries.items()}
+    reasons = {name: _complaint(name, entry, crop_of, data.fps) for name, entry in entries.items()}
     if all(reasons.values()) and not data.strict:
         return reasons  # nothing is left: the error says it all
     for name, reason in reasons.items():
@@ -61,12 +64,12 @@ def complaints(entries: Mapping[str, Entry], crop: Crop, data: DataConfig) -> di
     return reasons
 
 
-def _complaint(entry: Entry, crop: Crop, fps: float) -> str:
+def _complaint(name: str, entry: Entry, crop_of: Callable[[str, Track], Crop], fps: float) -> str:
     """Why a file can't be used, or ""."""
     track = entry.track
     if track is None:
         return entry.error
-    view = View(crop, 1, track.aspect, track.turn)
+    view = View(crop_of(name, track), 1, track.aspect, track.turn)
     try:
         track.resampled(fps)
     except VideoError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from farframe.data.video_choice import complaints, find_videos
 from farframe.data.video_index import Entry, index_videos, names_of
 from farframe.data.video_seek import FrameReader
 from farframe.data.video_times import VideoError
+from farframe.data.video_track import Track
 from farframe.types import Clip
 
 _READING = "video 1"  # part of the fingerprint: change it when the same file gives other pixels
@@ -40,10 +41,14 @@ class VideoFolder:
     pose_dim = 0
 
     def __init__(
-        self, files: Sequence[tuple[str, Path, Entry]], frame_size: int, fps: float, crop: Crop
+        self,
+        files: Sequence[tuple[str, Path, Entry]],
+        frame_size: int,
+        fps: float,
+        crops: Sequence[Crop],
     ) -> None:
         self.frame_size = frame_size
-        self._fps, self._crop = fps, crop
+        self._fps, self._crops = fps, crops
         self._paths = [path for _, path, _ in files]
         self._digests = [f"{name}\0{entry.size}\0{entry.digest}" for name, _, entry in files]
         self._tracks = [entry.track for _, _, entry in files if entry.track is not None]
@@ -57,27 +62,40 @@ class VideoFolder:
         self._open = OpenFiles()
 
     @classmethod
-    def open(cls, data: DataConfig, frame_size: int, cache_dir: Path | None) -> VideoFolder:
+    def open(
+        cls,
+        data: DataConfig,
+        frame_size: int,
+        cache_dir: Path | None,
+        *,
+        files: Mapping[str, Path] | None = None,
+        crop_of: Callable[[str, Track], Crop] | None = None,
+    ) -> VideoFolder:
         """Index ``data.path`` and, unless ``data.cache`` is off, decode it into ``cache_dir``.
 
-        Without a ``cache_dir`` nothing is kept and frames are streamed.
+        Without a ``cache_dir`` nothing is kept and frames are streamed. Data whose videos lie in a
+        layout of its own gives their ``files`` by name, and for crops that differ from file to file
+        ``crop_of`` a name and what is in the file (None: all videos there are, ``data.crop``).
 
         Raises:
             ValueError: if ``data.crop`` is none.
             DataError: if nothing can be read, a file is broken and ``data.strict`` is set, or the
                 decoded frames don't fit on the disk.
         """
-        crop = Crop.parse(data.crop)
+        if crop_of is None:
+            crop = Crop.parse(data.crop)
+            crop_of = lambda name, track: crop  # noqa: E731
         path = Path(data.path).expanduser()
-        files = find_videos(path)
+        files = find_videos(path) if files is None else files
         with locked(cache_dir):
             entries = index_videos(files, cache_dir)
-            reasons = complaints(entries, crop, data)
+            reasons = complaints(entries, crop_of, data)
             rows = [(n, files[n], entries[n]) for n, reason in reasons.items() if not reason]
             if not rows:
                 tried = names_of([f"{name}: {reason}" for name, reason in reasons.items()])
                 raise DataError(f"no readable video in {path}; tried {tried}")
-            source = cls(rows, frame_size, float(data.fps), crop)
+            crops = [crop_of(n, e.track) for n, _, e in rows if e.track is not None]
+            source = cls(rows, frame_size, float(data.fps), crops)
             if data.cache == "on" and cache_dir is not None:
                 source._fill(cache_dir)
         return source
@@ -110,14 +128,23 @@ class VideoFolder:
     def fingerprint(self) -> str:
         """Changes with the files' names, sizes and ends, and with how they are read."""
         lengths = [recording.length for recording in self._recordings]
-        reading = f"{_READING}\0{self.frame_size}\0{self._fps!r}\0{self._crop}\0{lengths}"
+        crops = f"{self._crops[0] if len(set(self._crops)) == 1 else self._crops}"
+        reading = f"{_READING}\0{self.frame_size}\0{self._fps!r}\0{crops}\0{lengths}"
         text = "\n".join([reading, *self._digests])
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
     def view(self, index: int) -> View:
         """How the frames of a file become squares."""
         track = self._tracks[index]
-        return View(self._crop, self.frame_size, track.aspect, track.turn)
+        return View(self._crops[index], self.frame_size, track.aspect, track.turn)
+
+    def track(self, index: int) -> Track:
+        """What is in a file as it is stored."""
+        return self._tracks[index]
+
+    def stored_sizes(self) -> set[tuple[int, int]]:
+        """Width and height of the pictures in the files."""
+        return {size for track in self._tracks for size in track.sizes}
 
     def _streamed(self, index: int, frames: range) -> UInt8[np.ndarray, "t 3 s s"]:
         track, recording = self._tracks[index], self._recordings[index]

@@ -157,7 +157,8 @@ def _windows(
             f"{data.path}: the longest clip (split: {split}) has {available} frames, but context "
             f"{context} + horizon {options.horizon} needs {needed}: {way_out}"
         )
-    return ClipWindows(source, parts, needed, data.stride)
+    drawn = split == "test" and data.split == "srvp"  # its clips are to begin where they begin
+    return ClipWindows(source, parts, needed, data.stride, first=drawn)
 
 
 def _videos(

@@ -55,7 +55,6 @@ def test_the_whole_decoder_draws_nearly_the_same(model: HierarchicalModel) -> No
     whole, drawn = model.decode(anchor, enc), quick(anchor, enc)
     assert _signal_to_noise(whole.frames, drawn.frames) > 20
     assert (whole.masks - drawn.masks).abs().mean() < 0.01
-    assert torch.equal(quick.anchor(frames[:, 0], enc[:, 0]).analogy, anchor.analogy)
     kinds = {type(m) for m in model.decoder.modules()}
     assert Int8Conv not in kinds  # the trained decoder is left alone
 

@@ -30,7 +30,7 @@ LEVELS = 255
 def int8_decoder(decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoder:
     """A copy of a decoder that draws in 8 bits, calibrated by drawing ``enc`` once in float32.
 
-    Its anchors are those of ``decoder``, to the bit.
+    It is for drawing only: anchors are better computed by ``decoder`` itself.
 
     Raises:
         ValueError: if the decoder is not on a CPU, or this build of torch has no oneDNN.
@@ -93,7 +93,6 @@ class Int8Conv(nn.Module):
         )
         self.spread, self.zeros = spread, torch.zeros(len(spread), dtype=torch.int8)
         bias = None if isinstance(layer, JointConv) else layer.bias
-        self.whole = layer if isinstance(layer, JointConv) else None
         self.bias = bias if bias is None or not self.shuffled else bias.repeat_interleave(4)
 
     def forward(self, x: Float[Tensor, "b i h w"]) -> Float[Tensor, "b o h2 w2"]:
@@ -106,11 +105,6 @@ class Int8Conv(nn.Module):
             *([1, 1], self.padding, [1, 1], 1, 1.0, 0, torch.float32, "none", [], ""),
         )
         return F.pixel_shuffle(y, 2) if self.shuffled else y
-
-    def first(self, a: Tensor) -> Tensor:
-        """The first stack of a ``JointConv``, which is not drawn and so not in 8 bits."""
-        assert self.whole is not None
-        return self.whole.first(a)
 
     def _rounded(self, x: Float[Tensor, "b i h w"]) -> UInt8[Tensor, "b i h w"]:
         # Truncation after adding a half rounds: nothing is below zero any more.

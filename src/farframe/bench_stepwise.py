@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from farframe.models.cells import LSTMCell
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.types import Anchor, Decoded
+from farframe.models.predictor import Predictor, Stepper
+from farframe.types import Anchor, Decoded, PredictorState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +26,16 @@ class First(Anchor):
 class Stepwise(HierarchicalModel):
     """The same networks run as the original does: one time step after another.
 
-    Frames are encoded and drawn one at a time, and all that depends on the first frame alone is
-    computed anew for each that is drawn. What no loss needs is left out, as TensorFlow prunes it.
+    Frames are encoded and drawn one at a time, all that depends on the first frame alone is
+    computed anew for each that is drawn, and the predictor's cells share nothing. What no loss
+    needs is left out, as TensorFlow prunes it.
     """
 
     def __init__(self, model: HierarchicalModel) -> None:
         nn.Module.__init__(self)  # no weights of its own
         self.config, self.training = model.config, model.training
-        self.encoder, self.predictor, self.decoder = model.encoder, model.predictor, model.decoder
+        self.encoder, self.decoder = model.encoder, model.decoder
+        self.predictor = CellByCell(model.predictor)
 
     def encode(self, frames: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t e"]:
         """Encode frame after frame."""
@@ -57,3 +63,53 @@ class Stepwise(HierarchicalModel):
                 torch.cat([d.features[1] for d in drawn], 1),
             ),
         )
+
+
+class CellByCell(Predictor):
+    """A predictor (the original's plain one) whose cells are run as they are told in the paper."""
+
+    def __init__(self, predictor: Predictor) -> None:
+        nn.Module.__init__(self)  # the weights are those of the other
+        assert predictor.config.pred_residual == "none"
+        assert not predictor.config.stochastic
+        self.config, self.training = predictor.config, predictor.training
+        self.pre, self.out, self.noise = predictor.pre, predictor.out, None
+        self.back_connect_init = predictor.back_connect_init
+        self.cells, self.norms = predictor.cells, predictor.norms
+
+    def stepper(self, state: PredictorState) -> Stepper:
+        """Steps of this kind, with the cells' states apart."""
+        return CellStepper(self, state)
+
+
+class CellStepper:
+    """See ``CellByCell``."""
+
+    def __init__(self, predictor: CellByCell, state: PredictorState) -> None:
+        self._predictor, self._last, self._back = predictor, state.last, state.back
+        joined = torch.cat((state.memory, state.output), 2)
+        self._cells = list(joined.unbind(0))
+
+    def step(self, enc: Float[Tensor, "b e"] | None, action: Float[Tensor, "b a"]) -> Tensor:
+        """See ``Stepper``."""
+        predictor, states = self._predictor, self._cells
+        read = self._last if enc is None else enc
+        assert read is not None
+        cells = [cast(LSTMCell, cell) for cell in predictor.cells]
+        pre = F.relu(predictor.pre(torch.cat((read, action), 1)))
+        m, states[0] = cells[0](torch.cat((pre, self._back), 1), states[0])
+        h = predictor.norms[0](m)
+        for n in range(1, len(cells), 2):
+            m, states[n] = cells[n](h, states[n])
+            h = h + m
+            m, states[n + 1] = cells[n + 1](torch.cat((h, pre), 1), states[n + 1])
+            h = h + predictor.norms[(n + 1) // 2](m)
+        self._back = states[-3]
+        out: Tensor = predictor.out(h)
+        self._last = F.normalize(out, dim=1) if predictor.config.enc_norm == "l2" else out
+        return self._last
+
+    def state(self) -> PredictorState:
+        """See ``Stepper``."""
+        memory, output = torch.stack(self._cells).chunk(2, 2)
+        return PredictorState(memory, output, self._back, last=self._last)

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from farframe.bench_stepwise import CellByCell
 from farframe.config import ModelConfig
-from farframe.models.cells import LSTMCell
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.models.numpy_predictor import NumpyPredictor
 from farframe.models.predictor import NUMPY_BATCH, Predictor, TorchStepper
@@ -36,25 +36,14 @@ def model_of(kind: dict[str, Any]) -> HierarchicalModel:
     return model
 
 
-def literal(predictor: Predictor, enc: list[Tensor], actions: Tensor) -> Tensor:
-    """REFERENCE of the plain predictor: every cell by itself, ``enc`` as context, then its own."""
-    cells = [cell for cell in predictor.cells if isinstance(cell, LSTMCell)]
-    state = [torch.zeros(len(actions), 2 * cell.units, dtype=actions.dtype) for cell in cells]
-    back = predictor.back_connect_init.expand(len(actions), -1)
-    out: list[Tensor] = []
-    for t in range(actions.shape[1]):
-        now = enc[t] if t < len(enc) else out[-1]
-        pre = torch.relu(predictor.pre(torch.cat((now, actions[:, t]), 1)))
-        m, state[0] = cells[0](torch.cat((pre, back), 1), state[0])
-        h = predictor.norms[0](m)
-        for n in range(1, len(cells), 2):
-            m, state[n] = cells[n](h, state[n])
-            h = h + m
-            m, state[n + 1] = cells[n + 1](torch.cat((h, pre), 1), state[n + 1])
-            h = h + predictor.norms[(n + 1) // 2](m)
-        back = state[-3]
-        out.append(predictor.out(h))
-    return torch.stack(out, 1)
+def literal(predictor: Predictor, enc: Tensor, actions: Tensor) -> Tensor:
+    """Every cell by itself, ``enc`` as context, then its own output."""
+    cells = CellByCell(predictor)
+    stepper = cells.stepper(cells.initial(len(enc)))
+    given = [*enc.unbind(1), *[None] * (actions.shape[1] - enc.shape[1])]
+    return torch.stack(
+        [stepper.step(e, a) for e, a in zip(given, actions.unbind(1), strict=True)], 1
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS[:3], ids=str)
@@ -62,7 +51,7 @@ def test_joined_weights_compute_what_the_cells_do(kind: dict[str, Any]) -> None:
     model = model_of(kind).double()
     enc = torch.randn(3, 2, 6, dtype=torch.float64)
     actions = torch.randn(3, 9, model.config.action_dim, dtype=torch.float64)
-    expected = literal(model.predictor, list(enc.unbind(1)), actions)
+    expected = literal(model.predictor, enc, actions)
     found = model.rollout(enc, actions, context_frames=2, horizon=8).enc_pred
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
@@ -72,7 +61,7 @@ def test_gradients_reach_every_weight_as_cell_by_cell() -> None:
     enc = torch.randn(2, 2, 6, dtype=torch.float64)
     actions = torch.randn(2, 5, 3, dtype=torch.float64)
     weights = dict(model.predictor.named_parameters())
-    one = literal(model.predictor, list(enc.unbind(1)), actions).square().sum()
+    one = literal(model.predictor, enc, actions).square().sum()
     other = model.rollout(enc, actions, context_frames=2, horizon=4).enc_pred.square().sum()
     expected, found = (torch.autograd.grad(x, list(weights.values())) for x in (one, other))
     for name, a, b in zip(weights, found, expected, strict=True):

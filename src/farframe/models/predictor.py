@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -141,6 +141,7 @@ def _cell(
     return memory, (show * torch.tanh(memory)) @ project
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """Steps of a predictor from a state on."""
 

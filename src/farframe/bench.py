@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -20,13 +20,17 @@ from time import perf_counter
 import torch
 
 import farframe
-from farframe.bench_ways import Contest, Work, contests, random_model
+from farframe.bench_costs import Loading, Start, loading, peak_memory, starts
+from farframe.bench_machine import Peak, Share, measure_peak, shares
+from farframe.bench_training import settings, training
+from farframe.bench_ways import Contest, Work, predictions, random_model
 from farframe.config import FRAME_SIZES, ModelConfig, check
 from farframe.evaluation.report import write_json
 from farframe.training.distributed import pick_device
 
 FULL = Work()
-QUICK = Work(horizon=100, clips=2, clip_frames=10)
+QUICK = Work(predicted=((1, 30),), horizon=100, steps=(("robot", 2, 10, 2),), turns=2, step_turns=2)
+SECTIONS = ("predict", "steps", "machine", "loader", "starts")
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +40,14 @@ class BenchOptions:
     """What to measure, and on what."""
 
     quick: bool = False
-    """Small sizes and less work: half a minute."""
+    """Small networks and less work: a minute or two."""
+    only: tuple[str, ...] = ()
+    """Measure only some of predict, steps, machine, loader, starts (none named: all)."""
     size: int | None = None
     """Height and width of frames in pixels (None: 64, or 32 with --quick)."""
     width: int | None = None
-    """Channels of the first convolutions, as model.width (None: 16, or 8 with --quick)."""
+    """Channels of the first convolutions, as model.width (None: the original's 64, or 8 with
+    --quick)."""
     threads: int | None = None
     """Threads of torch on the CPU (None: as many as torch takes by itself)."""
     device: str = "auto"
@@ -49,6 +56,8 @@ class BenchOptions:
     def __post_init__(self) -> None:
         rule = f"must be one of {', '.join(map(str, FRAME_SIZES))}"
         check(self.size in (None, *FRAME_SIZES), "--size", self.size, rule)
+        wrong = [name for name in self.only if name not in SECTIONS]
+        check(not wrong, "--only", " ".join(wrong), f"must be of {', '.join(SECTIONS)}")
         for name in ("width", "threads"):
             value = getattr(self, name)
             check(value is None or value >= 1, f"--{name}", value, "must be at least 1")
@@ -101,14 +110,23 @@ class Machine:
 
 @dataclass(frozen=True)
 class BenchReport:
-    """All that was measured; ``drawing`` is a frame's cost of drawing over that of its encoding."""
+    """All that was measured.
+
+    ``drawing`` is a frame's cost of drawing over that of rolling out its encoding.
+    """
 
     options: BenchOptions
     model: ModelConfig
     work: Work
     machine: Machine
     comparisons: tuple[Comparison, ...]
-    drawing: Spread
+    drawing: Spread | None
+    peak: Peak | None
+    shares: tuple[Share, ...]
+    loading: tuple[Loading, ...]
+    starts: tuple[Start, ...]
+    megabytes: float
+    """The most memory that the benchmark itself has held."""
 
 
 def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
@@ -120,22 +138,49 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
     if out is not None and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
         raise ValueError(f"--json {out} can't be written: name a file in a folder that exists")
     device, work, load = pick_device(options.device), FULL, os.getloadavg()[0]
-    size, width = options.size or 64, options.width or 16
+    size, width = options.size or 64, options.width or 64
     if options.quick:
         work, size, width = QUICK, options.size or 32, options.width or 8
     # The original's small weights would predict the same encoding for ever.
     config = ModelConfig(frame_size=size, width=width, pred_init="glorot")
+    wanted = options.only or SECTIONS
     finish = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     with _threads(options.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = random_model(config).to(device)
-        found = {c.key: compare(c, work.turns, finish) for c in contests(model, work)}
-        machine = _machine(device, load)
-    drawing = _drawing(found["rollouts"])
-    report = BenchReport(options, config, work, machine, tuple(found.values()), drawing)
+        found = {
+            contest.key: compare(contest, turns, finish)
+            for contest, turns in _contests(config, work, wanted, device)
+        }
+        peak = measure_peak(device, finish) if "machine" in wanted else None
+        first = next(settings(config, work))
+        report = BenchReport(
+            options=options,
+            model=config,
+            work=work,
+            comparisons=tuple(found.values()),
+            drawing=_drawing(found["rollouts"]) if "rollouts" in found else None,
+            peak=peak,
+            shares=() if peak is None else shares(first, device, peak, finish),
+            loading=tuple(loading(size)) if "loader" in wanted else (),
+            starts=tuple(starts(work.step_turns)) if "starts" in wanted else (),
+            megabytes=peak_memory(),
+            machine=_machine(device, load),
+        )
     if out is not None:
         write_json(out, asdict(report))
     return report
+
+
+def _contests(
+    config: ModelConfig, work: Work, wanted: Sequence[str], device: torch.device
+) -> Iterator[tuple[Contest, int]]:
+    """What is compared, and how often; each is made when its turn has come."""
+    if "predict" in wanted:
+        for contest in predictions(random_model(config).to(device), work):
+            yield contest, work.turns
+    if "steps" in wanted:
+        for setting in settings(config, work):
+            yield training(setting, device), work.step_turns
 
 
 def compare(contest: Contest, turns: int, finish: Callable[[], None]) -> Comparison:

@@ -1,34 +1,35 @@
-"""What ``farframe bench`` compares: ways to one result, the first of them the others' yardstick."""
+"""What ``farframe bench`` compares of predicting: ways to one result, the first the yardstick."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from farframe.bench_stepwise import Stepwise
-from farframe.config import ModelConfig, TrainConfig
+from farframe.config import ModelConfig
 from farframe.models.hierarchical import DECODE_CHUNK, HierarchicalModel
-from farframe.modes import Mode, Networks
-from farframe.presets import PRESETS
-from farframe.training.updates import apply_updates, make_optimizers
-from farframe.types import Batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """How much is done in a turn, and how often."""
 
-    horizon: int = 1000  # of one clip
-    every: int = 10  # drawn where not all are
-    rollouts: int = 64  # action sequences from one clip
+    predicted: tuple[tuple[int, int], ...] = ((1, 59), (1, 123), (8, 59), (8, 123))
+    """Clips and frames of predictions against the yardstick."""
+    horizon: int = 1000
+    """Frames of the prediction of which a part is drawn."""
+    every: int = 10
+    rollouts: int = 64
+    """Action sequences from one clip: the planner's question."""
     rollout_steps: int = 15
-    anchored: int = 64  # frames drawn to compare anchors
-    clips: int = 8  # of a training step
-    clip_frames: int = 20
-    turns: int = 3  # times that each way is measured
+    steps: tuple[tuple[str, int, int, int], ...] = (("robot", 8, 20, 2), ("human", 8, 32, 5))
+    """Training steps: name, clips, frames and context frames (robot: with actions and poses)."""
+    turns: int = 3
+    """Times that each way is measured."""
+    step_turns: int = 2
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,14 @@ class Contest:
     ways: dict[str, Way]
 
 
-def contests(model: HierarchicalModel, work: Work) -> Iterator[Contest]:
-    """All that is compared, of a model in eval mode; nothing is computed before it is asked for."""
-    yield Contest("predict", f"predict {work.horizon:,} frames", _predictions(model, work))
+def predictions(model: HierarchicalModel, work: Work) -> Iterator[Contest]:
+    """What is compared of predicting, of a model in eval mode; nothing is computed beforehand."""
+    for clips, frames in work.predicted:
+        title = f"predict {frames} frames of {clips} clip{'s' if clips > 1 else ''}"
+        yield Contest(f"predict-{clips}x{frames}", title, _against_stepwise(model, clips, frames))
+    yield Contest("at", f"predict {work.horizon:,} frames", _parts(model, work))
     title = f"{work.rollouts} rollouts x {work.rollout_steps} frames"
     yield Contest("rollouts", title, _rollouts(model, work))
-    yield Contest("anchor", f"draw {work.anchored} frames", _anchors(model, work))
-    title = f"train on {work.clips} clips x {work.clip_frames}"
-    yield Contest("step", title, _steps(model, work))
 
 
 def random_model(config: ModelConfig) -> HierarchicalModel:
@@ -75,7 +76,7 @@ def random_model(config: ModelConfig) -> HierarchicalModel:
     return model
 
 
-def _predictions(model: HierarchicalModel, work: Work) -> dict[str, Way]:
+def _parts(model: HierarchicalModel, work: Work) -> dict[str, Way]:
     context, horizon, k = model.config.context_frames, work.horizon, work.every
     frames = torch.rand(1, context, *_picture(model))
     actions = torch.randn(1, context + horizon - 1, model.config.action_dim)
@@ -116,57 +117,22 @@ def _rollouts(model: HierarchicalModel, work: Work) -> dict[str, Way]:
     }
 
 
-@torch.no_grad()
-def _anchors(model: HierarchicalModel, work: Work) -> dict[str, Way]:
-    count = work.anchored
-    enc = model.encode(torch.rand(1, 1 + count, *_picture(model)).to(model.device))
-    first, first_enc, enc = torch.rand(1, *_picture(model)).to(model.device), enc[:, 0], enc[:, 1:]
+def _against_stepwise(model: HierarchicalModel, clips: int, frames: int) -> dict[str, Way]:
+    context = model.config.context_frames
+    given = torch.rand(clips, context, *_picture(model))
+    actions = torch.randn(clips, context + frames - 1, model.config.action_dim)
 
-    @torch.no_grad()
-    def anew() -> Tensor:
-        anchor = model.anchor(first.expand(count, -1, -1, -1), first_enc.expand(count, -1))
-        return model.decode(anchor, enc.transpose(0, 1)).frames.transpose(0, 1)
+    def run(way: HierarchicalModel, int8: bool = False) -> Tensor:
+        return way.predict(given, actions, horizon=frames, int8=int8).frames
 
-    @torch.no_grad()
-    def once() -> Tensor:
-        return model.decode(model.anchor(first, first_enc), enc).frames
-
-    return {"anchor anew each": Way(anew), "anchor once": Way(once, lambda x: x)}
-
-
-def _steps(model: HierarchicalModel, work: Work) -> dict[str, Way]:
-    """A step of training as the preset ``video`` trains; gives the losses.
-
-    The learning rate is 0: Adam computes all that it does, and every turn starts from one point.
-    """
-    mode = replace(PRESETS["video"].config.mode, lr=0.0)
-    model.train()
-    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as in training
-    batch = Batch(
-        frames=torch.rand(work.clips, work.clip_frames, *_picture(model)),
-        actions=torch.randn(work.clips, work.clip_frames, model.config.action_dim),
-        poses=torch.zeros(work.clips, work.clip_frames, 0),
-        ids=("random",) * work.clips,
-    ).to(model.device)
-    folded, stepwise = (training_step(mode, m, batch) for m in (model, Stepwise(model)))
-    return {
-        "one frame at a time": Way(stepwise),
-        "all frames at once": Way(folded, lambda x: x),
+    stepwise = Stepwise(model)
+    ways = {
+        "one frame at a time": Way(lambda: run(stepwise)),
+        "all frames at once": Way(lambda: run(model), lambda x: x),
     }
-
-
-def training_step(mode: Mode, model: HierarchicalModel, batch: Batch) -> Callable[[], Tensor]:
-    """A function that takes a step of ``mode`` and returns its losses."""
-    nets = Networks(model, mode.extra_networks(model.config)).to(model.device)
-    groups, train = mode.groups(nets), TrainConfig()
-    optimizers = make_optimizers(groups, (train.beta1, train.beta2), train.eps)
-
-    def step() -> Tensor:
-        updates = mode.updates(nets, batch, 0)
-        apply_updates(updates, groups, optimizers, train=train, step=0)
-        return torch.stack([loss.detach() for u in updates for loss in u.losses.values()])
-
-    return step
+    if model.device.type == "cpu":
+        ways["in 8 bits"] = Way(lambda: run(model, int8=True), lambda x: x)
+    return ways
 
 
 def _picture(model: HierarchicalModel) -> tuple[int, int, int]:

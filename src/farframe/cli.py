@@ -26,7 +26,7 @@ from farframe.cli_words import (
 )
 
 if TYPE_CHECKING:
-    from farframe.bench import BenchReport, Spread
+    from farframe.bench import BenchReport
     from farframe.evaluation.report import Report
     from farframe.run import RunConfig
 
@@ -300,27 +300,7 @@ def _bench(args: list[str]) -> int:
 
 def _print_bench(report: BenchReport) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    def shown(spread: Spread) -> str:
-        return f"{spread.median:.3g} ({spread.low:.3g}-{spread.high:.3g})"
+    from farframe.bench_table import drawn
 
-    model, machine = report.model, report.machine
-    title = f"random weights, {model.frame_size} pixels, width {model.width}; medians of "
-    title += f"{report.work.turns} turns (lowest-highest)"
-    sheet = Table("", title=title, title_justify="left", show_edge=False)
-    for name in ("seconds", "times faster", "differs"):
-        sheet.add_column(name, justify="right")
-    for comparison in report.comparisons:
-        sheet.add_section()
-        sheet.add_row(f"[bold]{comparison.title}[/bold]")
-        for i, timing in enumerate(comparison.timings):
-            faster = shown(timing.speedup) if i else "yardstick"
-            differs = "" if timing.difference is None else f"{timing.difference:.0e}"
-            sheet.add_row(f" {timing.way}", shown(timing.seconds), faster, differs)
-    Console().print(sheet)
-    print(f"drawing a frame costs {shown(report.drawing)} times what rolling out its encoding does")
-    print(
-        f"{machine.device}, {machine.threads} thread(s), torch {machine.torch}, load average "
-        f"{machine.load_before:.2f} before and {machine.load_after:.2f} after"
-    )
+    Console().print(*drawn(report), sep="\n")

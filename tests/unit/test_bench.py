@@ -14,7 +14,8 @@ from torch import Tensor
 from farframe import bench, cli
 from farframe.bench import BenchOptions, BenchReport, Spread, compare, run_bench
 from farframe.bench_stepwise import Stepwise
-from farframe.bench_ways import Contest, Way, Work, random_model, training_step
+from farframe.bench_training import training_step
+from farframe.bench_ways import Contest, Way, Work, random_model
 from farframe.config import ModelConfig
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Networks
@@ -25,10 +26,10 @@ TINY = Work(
     every=5,
     rollouts=3,
     rollout_steps=4,
-    anchored=3,
-    clips=2,
-    clip_frames=5,
+    predicted=((2, 5),),
+    steps=(("robot", 2, 5, 2),),
     turns=2,
+    step_turns=1,
 )
 CONFIG = ModelConfig(frame_size=32, width=2, enc_size=12, pred_cells=3, pred_init="glorot")
 CLIPS, FRAMES = 2, 5
@@ -137,21 +138,38 @@ def test_random_encodings_tell_frames_apart() -> None:
 
 def test_all_ways_give_the_same(measured: tuple[BenchReport, Path]) -> None:
     report, _ = measured
-    assert [c.key for c in report.comparisons] == ["predict", "rollouts", "anchor", "step"]
+    steps = [f"step-robot-{tag}" for tag in MODES]
+    assert [c.key for c in report.comparisons] == ["predict-2x5", "at", "rollouts", *steps]
     for comparison in report.comparisons:
         yardstick, *others = comparison.timings
         assert yardstick.difference is None
         assert yardstick.speedup == Spread(1.0, 1.0, 1.0)
         assert others
         for timing in others:
-            assert len(timing.turns) == TINY.turns
+            turns = TINY.step_turns if comparison.key.startswith("step") else TINY.turns
+            assert len(timing.turns) == turns
             assert timing.seconds.low <= timing.seconds.median <= timing.seconds.high
             if timing.way != "draw none":
                 assert timing.difference is not None
-                assert timing.difference < 1e-4, timing.way
-    ways = [timing.way for timing in report.comparisons[0].timings]
+                bar = 0.3 if timing.way == "in 8 bits" else 1e-3
+                assert timing.difference < bar, (comparison.key, timing.way)
+    ways = [timing.way for timing in report.comparisons[1].timings]
     assert ways == ["draw all frames", "draw every 5th", "draw frame 12 alone"]
     assert (report.model.frame_size, report.model.width) == (32, 2)
+
+
+def test_what_surrounds_the_networks_is_measured_too(measured: tuple[BenchReport, Path]) -> None:
+    report, _ = measured
+    assert report.drawing is not None
+    assert report.drawing.median > 0
+    assert report.peak is not None
+    assert [share.part for share in report.shares] == ["encoder", "decoder", "training step"]
+    assert all(share.share > 0 and share.gigaflops > 0 for share in report.shares)
+    assert report.shares[2].gigaflops > report.shares[0].gigaflops + report.shares[1].gigaflops
+    assert len(report.loading) == 5
+    assert all(kind.alone > 0 and kind.two_workers > 0 for kind in report.loading)
+    assert report.starts[0].command == "farframe --version"
+    assert report.megabytes > 100
 
 
 def test_json_has_every_field(measured: tuple[BenchReport, Path]) -> None:
@@ -173,12 +191,19 @@ def test_json_has_every_field(measured: tuple[BenchReport, Path]) -> None:
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.json"
     args = ["--quick", "--width", "2", "--threads", "1", "--device", "cpu", "--json", str(path)]
+    args += ["--only", "predict", "machine"]
     assert cli.main(["bench", *args]) == 0
     out, err = capsys.readouterr()
-    for words in ("draw frame 12 alone", "one frame at a time", "load average", "1 thread(s)"):
+    for words in (
+        "draw frame 12 alone",
+        "one frame at a time",
+        "peak, GFLOP/s",
+        "load average",
+        "1 thread(s)",
+    ):
         assert words in out
     assert f"torch {torch.__version__}" in out
-    assert err.count("measuring: ") == 4
+    assert err.count("measuring: ") == 3
     assert path.exists()
 
 
@@ -186,6 +211,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ("args", "words"),
     [
         (["--size", "50"], ["--size is 50", "32, 64, 96, 128"]),
+        (["--only", "steps", "all"], ["--only is 'all'", "predict, steps, machine"]),
         (["--width", "0"], ["--width is 0", "at least 1"]),
         (["--threads", "0"], ["--threads is 0", "at least 1"]),
         (["--json", "nowhere/b.json"], ["--json nowhere/b.json", "folder that exists"]),

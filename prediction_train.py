@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,9 @@ from farframe.interop.seed_words import reworded, short_records_told
 logger = logging.getLogger("farframe")
 
 HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
+VALUE = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ")
+SWITCHES = [name for name, flag in BY_NAME.items() if isinstance(flag.default, bool)]
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 DEBUG = re.compile(r"--?debug(=(true|t|yes|y|1))?", re.IGNORECASE)
 
 
@@ -38,7 +42,7 @@ def _command(args: list[str]) -> int:
         say(help_text())
         return 0
     run = seed_run(parsed(args))
-    for warning in run.warnings:
+    for warning in run.warnings if os.environ.get("RANK", "0") == "0" else ():
         logger.warning("%s", warning)
     with short_records_told(run):
         if run.evaluate:
@@ -67,13 +71,26 @@ def parsed(args: Sequence[str]) -> dict[str, Value]:
     try:
         stray = values(["prediction_train.py", *args])[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        known = [f"--{name}" for name in BY_NAME]
+        known = [f"--{name}" for name in BY_NAME] + [f"--no{name}" for name in SWITCHES]
         raise UsageError(unknown("flag", f"--{error.flagname}", known)) from None
     except absl_flags.Error as error:
-        raise UsageError(str(error).removeprefix("flag ")) from None
+        raise UsageError(_complaint(str(error))) from None
     if stray:
-        raise UsageError(f"{stray[0]!r} is neither a flag nor a flag's value")
+        before = args[max(0, args.index(stray[0]) - 1)].lstrip("-")
+        way = f": a switch takes none, write --{before} or --no{before}"
+        raise UsageError(
+            f"{stray[0]!r} is neither a flag nor a flag's value{way if before in SWITCHES else ''}"
+        )
     return {name: cast("Value", values[name].value) for name in BY_NAME if values[name].present}
+
+
+def _complaint(said: str) -> str:
+    """What absl says of a value that is none, in words."""
+    wrong = VALUE.match(said)
+    if wrong is None:
+        return said.removeprefix("ERROR:: ").removeprefix("flag ")
+    kind = KINDS[type(BY_NAME[wrong["name"]].default)]
+    return f"--{wrong['name']} is {wrong['value']!r}: must be {kind}"
 
 
 def _train(run: SeedRun) -> None:

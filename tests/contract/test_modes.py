@@ -54,7 +54,7 @@ def test_tags_are_the_registrys_names(tag: str) -> None:
 @modes
 def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
     state = TrainingState.create(tiny(tag), CPU, World())
-    for step in range(8):  # alternating modes show all their updates
+    for step in range(8):
         state.done = step
         updates = state.config.mode.updates(state.nets, clips(2), step)
         assert updates
@@ -65,6 +65,18 @@ def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
             for loss in (*update.losses.values(), update.total()):
                 assert loss.shape == ()
                 assert bool(loss.isfinite())
+
+
+@modes
+def test_every_group_has_one_turn_or_more(tag: str) -> None:
+    """In any ``turns`` iterations on end, but not in any fewer."""
+    state = TrainingState.create(tiny(tag), CPU, World())
+    mode = state.config.mode
+    for first in (0, 5, 1):
+        steps = range(first, first + mode.turns)
+        seen = [{u.group for u in mode.updates(state.nets, clips(2), step)} for step in steps]
+        assert set().union(*seen) == set(state.groups)
+    assert set().union(*seen[:-1]) != set(state.groups)
 
 
 @modes

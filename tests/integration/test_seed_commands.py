@@ -104,8 +104,10 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
     expected = {
         f"{n}_loss/{k}" for n in ("van", "van_on_enc") for k in ("loss", "psnr_all", "psnr")
     }
-    posed = {"van_on_pose_loss/psnr", "pose_from_enc_loss_quant/loss"}
-    expected |= posed | {"pose_from_pred_on_pose_loss_quant/loss"} if "indiv" in name else set()
+    quants = {"pose_from_enc_loss_quant/loss", "pose_from_pred_loss_quant/loss"}
+    expected |= quants if name.startswith("robot") else set()
+    posed = {"van_on_pose_loss/psnr", "pose_from_pred_on_pose_loss_quant/loss"}
+    expected |= posed if "indiv" in name else set()
     assert expected | {"enc_pred_loss/loss"} <= set(scalars)
     for tag in scalars:
         assert [e.step for e in events.Scalars(tag)] == [1, 2], tag
@@ -152,8 +154,16 @@ def test_mistakes_get_one_line_and_leave_nothing(
     train = [*COMMANDS["robot-e2e"], *robot, *SMALL]
     mistakes: list[tuple[list[str], list[str]]] = [
         ([*train, "--enc_sise", "3"], ["'--enc_sise'", "--enc_size meant"]),
-        ([*train, "--batch_size", "many"], ["--batch_size", "many"]),
-        ([*train, "stray"], ["'stray'"]),
+        ([*train, "--nois_trainin"], ["'--nois_trainin'", "--nois_training meant"]),
+        ([*train, "--batch_size", "many"], ["--batch_size is 'many': must be a whole number"]),
+        ([*train, "--train_steps=3e6"], ["--train_steps is '3e6': must be a whole number"]),
+        ([*train, "--enc_keep_prob", "x"], ["--enc_keep_prob is 'x': must be a number"]),
+        ([*train, "--all_learning_rate", "nan"], ["--all_learning_rate is nan: must be a finite"]),
+        ([*train, "--use_wgan=maybe"], ["--use_wgan is 'maybe': must be true or false"]),
+        ([*train, "--train_steps"], ["Missing value for flag --train_steps"]),
+        ([*train, "--flagfile", "nofile"], ["error: Unable to open flagfile", "'nofile'"]),
+        ([*train, "stray"], ["'stray' is neither a flag nor a flag's value\n"]),
+        ([*train, "--use_wgan", "true"], ["'true'", "write --use_wgan or --nouse_wgan"]),
         ([*train, "--nois_training"], ["--is_training is off in --run_mode train"]),
         ([*train, "--run_mode", "eval"], ["--is_training is on in --run_mode eval"]),
         (
@@ -161,7 +171,15 @@ def test_mistakes_get_one_line_and_leave_nothing(
             ["robot-train-0", "20 frames", "--sequence_length 30"],
         ),
         ([*train, "--enc_keep_prob", "2"], ["--enc_keep_prob is 2.0", "at most 1"]),
-        ([*train, "--data_dir", str(tmp_path / "no")], ["no does not exist"]),
+        (
+            [*train, "--data_dir", str(tmp_path / "no")],
+            ["no does not exist: name the folder of TFRecords with --data_dir"],
+        ),
+        ([*train, "--enc_size", "8"], ["--enc_size is 8 and --enc_size_set is 16", "give one"]),
+        (
+            [*train, "--epv_pretrain_ckpt", str(tmp_path)],
+            ["--epv_pretrain_ckpt: ", "is not a run: it has no config.json"],
+        ),
         ([*train, "--data_pattern", "nothing"], ["data_pattern 'nothing'", "set --data_pattern"]),
         ([*train, *human[:2]], ["human-train-0", "--dataset_type human takes"]),
         ([*train, "--model_mode", "gan"], ["--model_mode is 'gan'", "epev"]),

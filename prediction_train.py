@@ -25,7 +25,6 @@ logger = logging.getLogger("farframe")
 
 HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
 VALUE = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ")
-SWITCHES = [name for name, flag in BY_NAME.items() if isinstance(flag.default, bool)]
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 DEBUG = re.compile(r"--?debug(=(true|t|yes|y|1))?", re.IGNORECASE)
 
@@ -71,17 +70,21 @@ def parsed(args: Sequence[str]) -> dict[str, Value]:
     try:
         stray = values(["prediction_train.py", *args])[1:]
     except absl_flags.UnrecognizedFlagError as error:
-        known = [f"--{name}" for name in BY_NAME] + [f"--no{name}" for name in SWITCHES]
+        known = [f"--{name}" for name in BY_NAME]
+        known += [f"--no{name}" for name in BY_NAME if switch(name)]
         raise UsageError(unknown("flag", f"--{error.flagname}", known)) from None
     except absl_flags.Error as error:
         raise UsageError(_complaint(str(error))) from None
     if stray:
         before = args[max(0, args.index(stray[0]) - 1)].lstrip("-")
-        way = f": a switch takes none, write --{before} or --no{before}"
-        raise UsageError(
-            f"{stray[0]!r} is neither a flag nor a flag's value{way if before in SWITCHES else ''}"
-        )
+        way = f": --{before} takes none, write that or --no{before}" if switch(before) else ""
+        raise UsageError(f"{stray[0]!r} is neither a flag nor a flag's value{way}")
     return {name: cast("Value", values[name].value) for name in BY_NAME if values[name].present}
+
+
+def switch(name: str) -> bool:
+    """Whether a flag is one that takes no value: --name or --noname."""
+    return name in BY_NAME and isinstance(BY_NAME[name].default, bool)
 
 
 def _complaint(said: str) -> str:

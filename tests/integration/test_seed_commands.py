@@ -163,7 +163,10 @@ def test_mistakes_get_one_line_and_leave_nothing(
         ([*train, "--train_steps"], ["Missing value for flag --train_steps"]),
         ([*train, "--flagfile", "nofile"], ["error: Unable to open flagfile", "'nofile'"]),
         ([*train, "stray"], ["'stray' is neither a flag nor a flag's value\n"]),
-        ([*train, "--use_wgan", "true"], ["'true'", "write --use_wgan or --nouse_wgan"]),
+        (
+            [*train, "--use_wgan", "true"],
+            ["'true'", "--use_wgan takes none, write that or --nouse"],
+        ),
         ([*train, "--nois_training"], ["--is_training is off in --run_mode train"]),
         ([*train, "--run_mode", "eval"], ["--is_training is on in --run_mode eval"]),
         (

@@ -204,9 +204,9 @@ def test_messages_speak_of_the_originals_flags() -> None:
     assert reworded("model.enc_norm is 'l2', but m was trained with 'none': give") == (
         "--enc_pred_use_l2norm is on, but m was trained with it off: give"
     )
-    assert reworded(
-        "x has other networks (model.enc_norm none): --model.enc-norm l2 would fit"
-    ) == ("x has other nets (--enc_pred_use_l2norm off): --enc_pred_use_l2norm would fit")
+    assert reworded("x has others (model.enc_norm none): --model.enc-norm l2 would fit") == (
+        "x has others (--enc_pred_use_l2norm off): --enc_pred_use_l2norm would fit"
+    )
     assert reworded("rate (--mode.pred-lr), --train.clip-gradient-norm 1 or --train.amp off") == (
         "rate (--pred_learning_rate) or --clip_gradient_norm 1"
     )

@@ -124,7 +124,7 @@ SEED_RUNS: tuple[tuple[RunConfig, str], ...] = (
     (_HUMAN_EPEV_1GPU, "the authors' own setting for one GPU (published in 2018): Human3.6M, EPEV"),
     (
         _HUMAN_EPEV_GAN,
-        "the authors' command of 2018: Human3.6M, --train.start-from an EPEV run",
+        "the authors' command of 2018: Human3.6M, from an EPEV run with enc-norm l2",
     ),
     (_ROBOT_E2E_1GPU, "robot-e2e for one GPU: rates x 10, 120,000 steps, as human-epev-1gpu"),
     (_ROBOT_EPEV_1GPU, "robot-epev for one GPU: rates x 10, ramp at 20,000, as human-epev-1gpu"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from farframe.data.reader import collate
 from farframe.modes import MODES
 from farframe.run import RunConfig, load
 from farframe.training.distributed import World
+from farframe.training.logging import blown_up
 from farframe.training.loop import train
 from farframe.training.state import TrainingState
 from farframe.types import Batch
@@ -173,6 +175,14 @@ def test_one_clip_is_learned(tag: str) -> None:
         assert state.done < 1000
     assert all(map(math.isfinite, losses))
     assert max(losses[-10:]) < 0.14 * losses[0], f"{losses[0]} -> {losses[-10:]}"
+
+
+@modes
+def test_advice_names_the_modes_own_rates(tag: str) -> None:
+    (said,) = re.findall(r"lower learning rate \((.*?)\)", str(blown_up("x", 1, tag, None)))
+    names = [name.removeprefix("--mode.").replace("-", "_") for name in said.split(", ")]
+    assert names
+    assert set(names) <= {field.name for field in fields(MODES[tag])}
 
 
 @modes

@@ -147,6 +147,42 @@ def test_eval_waits_for_a_training_and_ends_with_it(
     assert [json.loads(line)["step"] for line in logged] == [1]
 
 
+GAN = "--enc_size 16 --enc_pred_use_l2norm --sequence_length 4 --save_summary_steps 1"
+GAN += " --width 4 --device cpu --batch_size 2"
+ORIGINAL = Path(__file__).parents[1] / "golden" / "ckpt" / "model.ckpt-100"
+
+
+@pytest.fixture(scope="module")
+def epev(data: Path) -> Path:
+    out = data / "epev"
+    words = ["--model_mode", "epev", "--is_training", *folders(data, "human", out), *GAN.split()]
+    assert run(*words, "--train_steps", "1") == 0
+    return out / "model"
+
+
+@pytest.mark.parametrize(("wgan", "kind"), [("--use_wgan", "robot"), ("--nouse_wgan", "human")])
+def test_the_gan_starts_from_epev_and_is_evaluated(
+    wgan: str, kind: str, data: Path, epev: Path, tmp_path: Path
+) -> None:
+    """One step of the original's: a turn of the networks that predict, five of the critic."""
+    start = epev if kind == "robot" else ORIGINAL
+    words = ["--model_mode", "epva_gan", "--dataset_type", kind, wgan, *GAN.split()]
+    words += [*folders(data, kind, tmp_path), "--pred_noise_std", "1", "--train_steps", "1"]
+    assert run(*words, "--is_training", "--epv_pretrain_ckpt", str(start)) == 0
+    assert [c.step for c in checkpoints(tmp_path / "model")] == [6]
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    steps = {n: [e.step for e in events.Scalars(f"loss/{n}")] for n in ("gan_gen", "gan_disc")}
+    assert steps == {"gan_gen": [6], "gan_disc": [6]}
+    assert run(*words, "--run_mode", "eval", "--data_pattern", "validation") == 0
+    line = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text()
+    values = json.loads(line)
+    both = {"gan_gen_loss/loss", "gan_disc_loss/loss", "enc_pred_loss/loss", "van_loss/psnr"}
+    totals = {f"total_loss/{group}" for group in ("decoder", "predictor", "discriminator")}
+    assert both | totals <= values.keys()
+    assert all(math.isfinite(value) for value in values.values())
+
+
 def test_mistakes_get_one_line_and_leave_nothing(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

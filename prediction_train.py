@@ -116,6 +116,8 @@ def _train(run: SeedRun) -> None:
 def _evaluate(run: SeedRun) -> None:
     from farframe.interop.seed_eval import evaluate_seed
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("--run_mode eval takes one process: start it without torchrun")
     evaluate_seed(run, say)
 
 

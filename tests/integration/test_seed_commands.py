@@ -233,7 +233,10 @@ def test_mistakes_get_one_line_and_leave_nothing(
 
 
 def test_a_training_that_goes_on_keeps_its_flags(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = [*COMMANDS["robot-e2e"], *folders(data, "robot-e2e", tmp_path), *SMALL]
     short = [*words, "--sequence_length", "4"]
@@ -256,6 +259,10 @@ def test_a_training_that_goes_on_keeps_its_flags(
         == 2
     )
     assert "--enc_size is 8, but" in capsys.readouterr().err
+    with monkeypatch.context() as several:
+        several.setenv("WORLD_SIZE", "2")
+        assert run(*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path)) == 2
+    assert "--run_mode eval takes one process" in capsys.readouterr().err
     empty = [*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path / "x")]
     assert run(*empty, *SMALL, "--eval_once") == 2
     assert "has no checkpoint that can be read" in capsys.readouterr().err

@@ -123,7 +123,7 @@ def test_a_step_of_the_original_is_six_iterations() -> None:
     assert counted == sum(group != "discriminator" for group in ours) == 3
     given = {"data_dir": "d", "model_dir": "m", "is_training": True, "model_mode": "epva_gan"}
     steps = seed_run(given | {"train_steps": counted}).config.train.steps
-    assert steps == 3 * MODE.turns
+    assert steps == 3 * 6
     turns = (MODE.updates(both, batch("epev_gan"), step)[0].group for step in range(13, steps))
     assert set(turns) == {"discriminator"}
 

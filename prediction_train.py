@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -23,6 +24,8 @@ from farframe.interop.seed_words import reworded, short_records_told
 logger = logging.getLogger("farframe")
 
 HELP = frozenset({"-h", "-help", "--help", "--helpfull", "--helpshort"})
+VALUE = re.compile(r"flag --(?P<name>\w+)=(?P<value>.*?): ")
+KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 DEBUG = re.compile(r"--?debug(=(true|t|yes|y|1))?", re.IGNORECASE)
 
 
@@ -38,7 +41,7 @@ def _command(args: list[str]) -> int:
         say(help_text())
         return 0
     run = seed_run(parsed(args))
-    for warning in run.warnings:
+    for warning in run.warnings if os.environ.get("RANK", "0") == "0" else ():
         logger.warning("%s", warning)
     with short_records_told(run):
         if run.evaluate:
@@ -68,12 +71,29 @@ def parsed(args: Sequence[str]) -> dict[str, Value]:
         stray = values(["prediction_train.py", *args])[1:]
     except absl_flags.UnrecognizedFlagError as error:
         known = [f"--{name}" for name in BY_NAME]
+        known += [f"--no{name}" for name in BY_NAME if switch(name)]
         raise UsageError(unknown("flag", f"--{error.flagname}", known)) from None
     except absl_flags.Error as error:
-        raise UsageError(str(error).removeprefix("flag ")) from None
+        raise UsageError(_complaint(str(error))) from None
     if stray:
-        raise UsageError(f"{stray[0]!r} is neither a flag nor a flag's value")
+        before = args[max(0, args.index(stray[0]) - 1)].lstrip("-")
+        way = f": --{before} takes none, write that or --no{before}" if switch(before) else ""
+        raise UsageError(f"{stray[0]!r} is neither a flag nor a flag's value{way}")
     return {name: cast("Value", values[name].value) for name in BY_NAME if values[name].present}
+
+
+def switch(name: str) -> bool:
+    """Whether a flag is one that takes no value: --name or --noname."""
+    return name in BY_NAME and isinstance(BY_NAME[name].default, bool)
+
+
+def _complaint(said: str) -> str:
+    """What absl says of a value that is none, in words."""
+    wrong = VALUE.match(said)
+    if wrong is None:
+        return said.removeprefix("ERROR:: ").removeprefix("flag ")
+    kind = KINDS[type(BY_NAME[wrong["name"]].default)]
+    return f"--{wrong['name']} is {wrong['value']!r}: must be {kind}"
 
 
 def _train(run: SeedRun) -> None:
@@ -96,6 +116,8 @@ def _train(run: SeedRun) -> None:
 def _evaluate(run: SeedRun) -> None:
     from farframe.interop.seed_eval import evaluate_seed
 
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise UsageError("--run_mode eval takes one process: start it without torchrun")
     evaluate_seed(run, say)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from farframe.data.reader import collate
 from farframe.modes import MODES
 from farframe.run import RunConfig, load
 from farframe.training.distributed import World
+from farframe.training.logging import blown_up
 from farframe.training.loop import train
 from farframe.training.state import TrainingState
 from farframe.types import Batch
@@ -54,7 +56,7 @@ def test_tags_are_the_registrys_names(tag: str) -> None:
 @modes
 def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
     state = TrainingState.create(tiny(tag), CPU, World())
-    for step in range(8):  # alternating modes show all their updates
+    for step in range(8):
         state.done = step
         updates = state.config.mode.updates(state.nets, clips(2), step)
         assert updates
@@ -65,6 +67,18 @@ def test_losses_are_finite_and_every_group_is_known(tag: str) -> None:
             for loss in (*update.losses.values(), update.total()):
                 assert loss.shape == ()
                 assert bool(loss.isfinite())
+
+
+@modes
+def test_every_group_has_one_turn_or_more(tag: str) -> None:
+    """In any ``turns`` iterations on end, but not in any fewer."""
+    state = TrainingState.create(tiny(tag), CPU, World())
+    mode = state.config.mode
+    for first in (0, 5, 1):
+        steps = range(first, first + mode.turns)
+        seen = [{u.group for u in mode.updates(state.nets, clips(2), step)} for step in steps]
+        assert set().union(*seen) == set(state.groups)
+    assert set().union(*seen[:-1]) != set(state.groups)
 
 
 @modes
@@ -161,6 +175,14 @@ def test_one_clip_is_learned(tag: str) -> None:
         assert state.done < 1000
     assert all(map(math.isfinite, losses))
     assert max(losses[-10:]) < 0.14 * losses[0], f"{losses[0]} -> {losses[-10:]}"
+
+
+@modes
+def test_advice_names_the_modes_own_rates(tag: str) -> None:
+    (said,) = re.findall(r"lower learning rate \((.*?)\)", str(blown_up("x", 1, tag, None)))
+    names = [name.removeprefix("--mode.").replace("-", "_") for name in said.split(", ")]
+    assert names
+    assert set(names) <= {field.name for field in fields(MODES[tag])}
 
 
 @modes

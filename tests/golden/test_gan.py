@@ -12,6 +12,7 @@ from recorded import arrays, batch, flags, networks
 from torch import Tensor, nn
 
 from farframe.config import TrainConfig
+from farframe.interop.seed_run import seed_run
 from farframe.interop.tf_checkpoint import to_original, variables
 from farframe.models.cells import NORM_EPS, LayerNorm
 from farframe.models.discriminator import Discriminator
@@ -111,6 +112,20 @@ def test_losses_and_gradient_norms() -> None:
             wrong = {n: (norms[n], r) for n, r in reference.items() if abs(norms[n] - r) > 0.01 * r}
             assert wrong == {}
     assert seen == {"van_on_enc", "enc_pred", "gan_gen", "gan_disc"}
+
+
+def test_a_step_of_the_original_is_six_iterations() -> None:
+    """Its counter moved by 3 in 13 iterations: those of encoder, predictor and decoder."""
+    settings = flags("epev_gan")
+    counted = int(arrays("epev_gan")["train/global_step_after"]) - settings["global_step_before"]
+    both, _ = nets()
+    ours = (MODE.updates(both, batch("epev_gan"), step)[0].group for step in range(13))
+    assert counted == sum(group != "discriminator" for group in ours) == 3
+    given = {"data_dir": "d", "model_dir": "m", "is_training": True, "model_mode": "epva_gan"}
+    steps = seed_run(given | {"train_steps": counted}).config.train.steps
+    assert steps == 3 * 6
+    turns = (MODE.updates(both, batch("epev_gan"), step)[0].group for step in range(13, steps))
+    assert set(turns) == {"discriminator"}
 
 
 def test_thirteen_iterations() -> None:

@@ -104,8 +104,10 @@ def test_a_command_trains_goes_on_and_is_evaluated(name: str, data: Path, tmp_pa
     expected = {
         f"{n}_loss/{k}" for n in ("van", "van_on_enc") for k in ("loss", "psnr_all", "psnr")
     }
-    posed = {"van_on_pose_loss/psnr", "pose_from_enc_loss_quant/loss"}
-    expected |= posed | {"pose_from_pred_on_pose_loss_quant/loss"} if "indiv" in name else set()
+    quants = {"pose_from_enc_loss_quant/loss", "pose_from_pred_loss_quant/loss"}
+    expected |= quants if name.startswith("robot") else set()
+    posed = {"van_on_pose_loss/psnr", "pose_from_pred_on_pose_loss_quant/loss"}
+    expected |= posed if "indiv" in name else set()
     assert expected | {"enc_pred_loss/loss"} <= set(scalars)
     for tag in scalars:
         assert [e.step for e in events.Scalars(tag)] == [1, 2], tag
@@ -145,6 +147,42 @@ def test_eval_waits_for_a_training_and_ends_with_it(
     assert [json.loads(line)["step"] for line in logged] == [1]
 
 
+GAN = "--enc_size 16 --enc_pred_use_l2norm --sequence_length 4 --save_summary_steps 1"
+GAN += " --width 4 --device cpu --batch_size 2"
+ORIGINAL = Path(__file__).parents[1] / "golden" / "ckpt" / "model.ckpt-100"
+
+
+@pytest.fixture(scope="module")
+def epev(data: Path) -> Path:
+    out = data / "epev"
+    words = ["--model_mode", "epev", "--is_training", *folders(data, "human", out), *GAN.split()]
+    assert run(*words, "--train_steps", "1") == 0
+    return out / "model"
+
+
+@pytest.mark.parametrize(("wgan", "kind"), [("--use_wgan", "robot"), ("--nouse_wgan", "human")])
+def test_the_gan_starts_from_epev_and_is_evaluated(
+    wgan: str, kind: str, data: Path, epev: Path, tmp_path: Path
+) -> None:
+    """One step of the original's: a turn of the networks that predict, five of the critic."""
+    start = epev if kind == "robot" else ORIGINAL
+    words = ["--model_mode", "epva_gan", "--dataset_type", kind, wgan, *GAN.split()]
+    words += [*folders(data, kind, tmp_path), "--pred_noise_std", "1", "--train_steps", "1"]
+    assert run(*words, "--is_training", "--epv_pretrain_ckpt", str(start)) == 0
+    assert [c.step for c in checkpoints(tmp_path / "model")] == [6]
+    events = EventAccumulator(str(tmp_path / "logs"))
+    events.Reload()
+    steps = {n: [e.step for e in events.Scalars(f"loss/{n}")] for n in ("gan_gen", "gan_disc")}
+    assert steps == {"gan_gen": [6], "gan_disc": [6]}
+    assert run(*words, "--run_mode", "eval", "--data_pattern", "validation") == 0
+    line = (tmp_path / "logs" / "eval" / "metrics.jsonl").read_text()
+    values = json.loads(line)
+    both = {"gan_gen_loss/loss", "gan_disc_loss/loss", "enc_pred_loss/loss", "van_loss/psnr"}
+    totals = {f"total_loss/{group}" for group in ("decoder", "predictor", "discriminator")}
+    assert both | totals <= values.keys()
+    assert all(math.isfinite(value) for value in values.values())
+
+
 def test_mistakes_get_one_line_and_leave_nothing(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,8 +190,19 @@ def test_mistakes_get_one_line_and_leave_nothing(
     train = [*COMMANDS["robot-e2e"], *robot, *SMALL]
     mistakes: list[tuple[list[str], list[str]]] = [
         ([*train, "--enc_sise", "3"], ["'--enc_sise'", "--enc_size meant"]),
-        ([*train, "--batch_size", "many"], ["--batch_size", "many"]),
-        ([*train, "stray"], ["'stray'"]),
+        ([*train, "--nois_trainin"], ["'--nois_trainin'", "--nois_training meant"]),
+        ([*train, "--batch_size", "many"], ["--batch_size is 'many': must be a whole number"]),
+        ([*train, "--train_steps=3e6"], ["--train_steps is '3e6': must be a whole number"]),
+        ([*train, "--enc_keep_prob", "x"], ["--enc_keep_prob is 'x': must be a number"]),
+        ([*train, "--all_learning_rate", "nan"], ["--all_learning_rate is nan: must be a finite"]),
+        ([*train, "--use_wgan=maybe"], ["--use_wgan is 'maybe': must be true or false"]),
+        ([*train, "--train_steps"], ["Missing value for flag --train_steps"]),
+        ([*train, "--flagfile", "nofile"], ["error: Unable to open flagfile", "'nofile'"]),
+        ([*train, "stray"], ["'stray' is neither a flag nor a flag's value\n"]),
+        (
+            [*train, "--use_wgan", "true"],
+            ["'true'", "--use_wgan takes none, write that or --nouse"],
+        ),
         ([*train, "--nois_training"], ["--is_training is off in --run_mode train"]),
         ([*train, "--run_mode", "eval"], ["--is_training is on in --run_mode eval"]),
         (
@@ -161,7 +210,15 @@ def test_mistakes_get_one_line_and_leave_nothing(
             ["robot-train-0", "20 frames", "--sequence_length 30"],
         ),
         ([*train, "--enc_keep_prob", "2"], ["--enc_keep_prob is 2.0", "at most 1"]),
-        ([*train, "--data_dir", str(tmp_path / "no")], ["no does not exist"]),
+        (
+            [*train, "--data_dir", str(tmp_path / "no")],
+            ["no does not exist: name the folder of TFRecords with --data_dir"],
+        ),
+        ([*train, "--enc_size", "8"], ["--enc_size is 8 and --enc_size_set is 16", "give one"]),
+        (
+            [*train, "--epv_pretrain_ckpt", str(tmp_path)],
+            ["--epv_pretrain_ckpt: ", "is not a run: it has no config.json"],
+        ),
         ([*train, "--data_pattern", "nothing"], ["data_pattern 'nothing'", "set --data_pattern"]),
         ([*train, *human[:2]], ["human-train-0", "--dataset_type human takes"]),
         ([*train, "--model_mode", "gan"], ["--model_mode is 'gan'", "epev"]),
@@ -176,7 +233,10 @@ def test_mistakes_get_one_line_and_leave_nothing(
 
 
 def test_a_training_that_goes_on_keeps_its_flags(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = [*COMMANDS["robot-e2e"], *folders(data, "robot-e2e", tmp_path), *SMALL]
     short = [*words, "--sequence_length", "4"]
@@ -199,6 +259,10 @@ def test_a_training_that_goes_on_keeps_its_flags(
         == 2
     )
     assert "--enc_size is 8, but" in capsys.readouterr().err
+    with monkeypatch.context() as several:
+        several.setenv("WORLD_SIZE", "2")
+        assert run(*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path)) == 2
+    assert "--run_mode eval takes one process" in capsys.readouterr().err
     empty = [*evaluating(COMMANDS["robot-e2e"]), *folders(data, "robot-e2e", tmp_path / "x")]
     assert run(*empty, *SMALL, "--eval_once") == 2
     assert "has no checkpoint that can be read" in capsys.readouterr().err

@@ -71,6 +71,14 @@ def test_once_takes_the_newest_and_needs_one(tmp_path: Path) -> None:
     seen: list[int] = []
     follow(tmp_path, lambda c: seen.append(c.step), finished=lambda step: False, once=True)
     assert seen == [3]
+    (checkpoint.at(tmp_path, 3).path / checkpoint.WEIGHTS).write_bytes(b"torn")
+
+    def verified(found: Checkpoint) -> None:
+        checkpoint.verify(found.path)
+        seen.append(found.step)
+
+    follow(tmp_path, verified, finished=lambda step: False, once=True)
+    assert seen == [3, 2]
 
     def torn(found: Checkpoint) -> None:
         raise DamagedError(f"{found.path} is torn")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,12 @@ def changed(**given: Any) -> dict[str, Any]:
 FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"model_mode": "e2e"}, {}),
     ({"train_steps": 7}, {"train.steps": 7}),
+    ({"model_mode": "epva_gan", "train_steps": 7}, {"train.steps": 42}),
+    ({"model_mode": "epev_gan", "save_summary_steps": 9}, {"train.log_every": 54}),
+    (
+        {"model_mode": "epva_gan", "discrim_steps_per_pred": 2},
+        {"mode.discrim_steps_per_pred": 2, "train.steps": 14_400_000, "train.log_every": 300},
+    ),
     ({"batch_size": 3}, {"data.batch_size": 3}),
     ({"data_dir": "there"}, {"data.path": "there"}),
     (
@@ -67,7 +74,6 @@ FIELDS: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"model_mode": "epev", "enc_pred_use_l1_loss": True}, {"mode.enc_pred_l1": True}),
     ({"model_mode": "epev", "enc_noise_stddev": 0.2}, {"mode.enc_noise_std": 0.2}),
     ({"model_mode": "e2epose_oneop", "pose_weight": 3.0}, {"mode.pose_weight": 3.0}),
-    ({"model_mode": "epva_gan", "discrim_steps_per_pred": 2}, {"mode.discrim_steps_per_pred": 2}),
     ({"model_mode": "epva_gan", "use_wgan": False}, {"mode.use_wgan": False}),
     ({"model_mode": "epva_gan", "discrim_context": 2}, {"mode.discrim_context": 2}),
     ({"clip_gradient_norm": 0.01}, {"train.clip_gradient_norm": 0.01}),
@@ -162,6 +168,8 @@ def test_where_a_run_writes_and_what_eval_does() -> None:
         ({**TRAIN, "joint_pos_dim": 3}, "--joint_pos_dim is 3: must be 7"),
         ({**TRAIN, "eval_once": True}, "--eval_once is given in --run_mode train"),
         ({**TRAIN, "save_checkpoints_secs": 0.0}, "--save_checkpoints_secs is 0"),
+        ({**TRAIN, "model_mode": "epva_gan", "train_steps": -1}, "--train_steps is -1: must be >="),
+        ({**TRAIN, "save_summary_steps": 0}, "--save_summary_steps is 0: must be >= 1"),
         ({**EVAL, "eval_clips": -1}, "--eval_clips is -1"),
         ({**TRAIN, "skip_num": 0}, "--skip_num is 0"),
         ({**TRAIN, "skip_num": 5}, "reads 2 frame.*more than --context_frames .2"),
@@ -193,7 +201,34 @@ def test_messages_speak_of_the_originals_flags() -> None:
     assert reworded("stopped, checkpoint m/x; continue with --resume") == (
         "stopped, checkpoint m/x; the same command goes on from there"
     )
+    assert reworded("model.enc_norm is 'l2', but m was trained with 'none': give") == (
+        "--enc_pred_use_l2norm is on, but m was trained with it off: give"
+    )
+    assert reworded("x has others (model.enc_norm none): --model.enc-norm l2 would fit") == (
+        "x has others (--enc_pred_use_l2norm off): --enc_pred_use_l2norm would fit"
+    )
+    assert reworded("rate (--mode.pred-lr), --train.clip-gradient-norm 1 or --train.amp off") == (
+        "rate (--pred_learning_rate) or --clip_gradient_norm 1"
+    )
     assert reworded("/a/data.path/mode.lr can't be read") == "/a/data.path/mode.lr can't be read"
+
+
+def test_advice_can_be_followed() -> None:
+    """Messages that a run of the seed can meet name no option that it doesn't have.
+
+    It meets none of the splits by hash and time, of other encoders, and of ``evaluate_every``.
+    """
+    others = {"--data.split", "--model.encoder", "--model.encoder-coords"}
+    others |= {"--train.evaluate-every", "--train.evaluate-horizon"}
+    files = ["training/*.py", "data/tfrecord*.py", "data/clips.py", "data/loader.py", "run.py"]
+    files += ["data/splits.py", "interop/tf_*.py", "interop/vgg*.py", "modes/*.py"]
+    left: set[str] = set()
+    for path in (p for pattern in files for p in (ROOT / "src" / "farframe").glob(pattern)):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr | ast.Constant):
+                said = reworded(re.sub(r"\s+", " ", ast.unparse(node)))
+                left |= set(re.findall(r"--(?:model|data|train|mode)\.[a-z-]+", said))
+    assert left == others
 
 
 # -- the commands ----------------------------------------------------------------------------------

@@ -145,6 +145,10 @@ OTHERS: dict[str, tuple[Callable[[Path], object], str]] = {
         changed(lambda s: s | {"features.34.weight": torch.ones(2)}),
         "holds no VGG-16",
     ),
+    "two networks": (
+        changed(lambda s: s | {f"ema.{k}": v for k, v in s.items()}),
+        "holds several networks: ema.features.0.weight is in more than one",
+    ),
     "missing": (changed(lambda s: without(s, "features.28.bias")), "holds no VGG-16"),
     "shape": (
         changed(lambda s: s | {"features.7.weight": torch.ones(4, 4, 1, 1)}),

@@ -23,13 +23,20 @@ def follow(
 ) -> None:
     """Call ``evaluate`` with each checkpoint of ``run``, oldest first, waiting for new ones.
 
-    Ends after one at a step that is ``finished``; with ``once`` after the newest there is. Old
-    checkpoints are deleted by the training while they are read: ``evaluate`` then raises a
+    Ends after one at a step that is ``finished``; with ``once`` after the newest that can be read.
+    Old checkpoints are deleted by the training while they are read: ``evaluate`` then raises a
     DamagedError and the next one is taken. A training begun anew is followed from its start.
 
     Raises:
         ValueError: with ``once``, if there is no checkpoint that can be read.
     """
+    if once:
+        if not any(_read(found, evaluate) for found in checkpoints(run)):
+            raise ValueError(
+                f"{run} has no checkpoint that can be read: let training write one first, or "
+                "leave out --eval_once to wait for it"
+            )
+        return
     seen, waited = -1, False
     while True:
         found = checkpoints(run)
@@ -38,26 +45,25 @@ def follow(
             seen = -1
         fresh = [c for c in found if c.step > seen]
         if not fresh:
-            if once:
-                raise ValueError(
-                    f"{run} has no checkpoint that can be read: let training write one first, or "
-                    "leave out --eval_once to wait for it"
-                )
             if seen < 0 and not waited:
                 logger.info("%s has no checkpoint yet: waiting for the first one", run)
                 waited = True
             time.sleep(POLL_SECONDS)
             continue
-        chosen = fresh[0] if once else fresh[-1]
-        try:
-            evaluate(chosen)
-            done = once
-        except DamagedError as error:
-            done = False
-            if chosen.path.exists():
-                logger.warning("%s; it is passed over", error)
-            else:
-                logger.info("step %d: training deleted it before it could be read", chosen.step)
-        seen = chosen.step
-        if done or (not once and finished(seen)):
+        _read(fresh[-1], evaluate)
+        seen = fresh[-1].step
+        if finished(seen):
             return
+
+
+def _read(found: Checkpoint, evaluate: Callable[[Checkpoint], None]) -> bool:
+    """Evaluate a checkpoint; whether it could be read."""
+    try:
+        evaluate(found)
+    except DamagedError as error:
+        if found.path.exists():
+            logger.warning("%s; it is passed over", error)
+        else:
+            logger.info("step %d: training deleted it before it could be read", found.step)
+        return False
+    return True

@@ -2,7 +2,8 @@
 
 Its TensorBoard had, for each loss, ``<name>_loss/loss`` and ``<name>_loss/psnr_all`` (pose losses:
 ``<name>_loss_quant/loss``), and the frames drawn from predictions, from true encodings and from
-true poses as ``van_out_all``, ``van_on_enc_all`` and ``van_on_pose_all``. ``psnr_all`` is the
+true poses as ``van_out_all``, ``van_on_enc_all`` and ``van_on_pose_all``, whatever the mode trains
+on (the poses where the data has them and encodings have room). ``psnr_all`` is the
 original's number, of the error of a whole batch at each time; ``psnr`` beside it is the mean over
 frames, which tells more.
 """
@@ -21,14 +22,13 @@ from torch import Tensor
 from farframe.data.clips import ClipWindows
 from farframe.data.reader import collate
 from farframe.evaluation import metrics
-from farframe.losses import mse
+from farframe.losses import POSE_DIM, mse, pose_error
 from farframe.modes import Networks
 from farframe.run import RunConfig
 from farframe.types import Batch, Decoded
 from farframe.video import comparison
 
 FILM_FPS = 6.25  # of the original's human clips; TFRecords store none
-MOST_TURNS = 1000  # iterations until an alternating mode must have shown all its updates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +53,12 @@ class Summaries:
 
     def films(self) -> dict[str, UInt8[np.ndarray, "t h w 3"]]:
         """The first clip as truth | prediction | mask | error, for each way of drawing it."""
-        with self._apart():
+        films: dict[str, np.ndarray] = {}
+        with self._apart(), torch.no_grad():
             batch = next(self._batches())
-            frames = batch.images()[0].cpu().numpy()
-            films: dict[str, np.ndarray] = {}
-            for name, (drawn, given) in self._drawn(batch)[0].items():
+            frames, enc = batch.images()[0].cpu().numpy(), self.nets.model.encode(batch.images())
+            drawings = self._drawn(batch, enc, self._foreseen(batch, enc))
+            for name, (drawn, given) in drawings.items():
                 pictures, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
                 title = "van_out_all" if name == "van" else f"{name}_all"
                 films[title] = comparison(frames, pictures, masks, given)
@@ -73,12 +74,11 @@ class Summaries:
     def _mode_scalars(self, batch: Batch, step: int) -> dict[str, float | Tensor]:
         """Losses, weights and totals as the training mode itself computes them.
 
-        An alternating mode is asked for iterations from ``step`` on until each of its groups has
-        had an update.
+        Of an alternating mode, the first update of each group from iteration ``step`` on.
         """
         mode, values = self.config.mode, dict[str, float | Tensor]()
         missing = set(mode.groups(self.nets))
-        for turn in range(step, step + MOST_TURNS):
+        for turn in range(step, step + mode.turns):
             # A gradient penalty differentiates by its inputs; no parameter keeps a gradient.
             with torch.enable_grad():
                 updates = mode.updates(self.nets, batch, turn)
@@ -95,34 +95,62 @@ class Summaries:
                 break
         return values
 
+    @torch.no_grad()
     def _drawn_scalars(self, batch: Batch) -> dict[str, float | Tensor]:
-        """Errors of what is drawn, whether or not the mode trains on them."""
-        truth = batch.images()[:, 1:]
-        ways, enc_pred = self._drawn(batch)
-        values: dict[str, float | Tensor] = {_loss_name("enc_pred"): enc_pred}
-        for name, (drawn, _) in ways.items():
+        """Errors of what is foreseen and drawn, whether or not the mode trains on them."""
+        truth, enc = batch.images()[:, 1:], self.nets.model.encode(batch.images())
+        enc_pred = self._foreseen(batch, enc)
+        values: dict[str, float | Tensor] = {_loss_name("enc_pred"): mse(enc[:, 1:], enc_pred)}
+        for name, (drawn, _) in self._drawn(batch, enc, enc_pred).items():
             errors = metrics.mse(drawn.frames, truth)
             values[_loss_name(name)] = errors.mean()
             values[f"{name}_loss/psnr_all"] = (-10 * errors.mean(0).clamp_min(1e-10).log10()).mean()
             values[f"{name}_loss/psnr"] = metrics.psnr(drawn.frames, truth).mean()
-        return values
+        return values | self._pose_scalars(batch, enc, enc_pred)
 
-    @torch.no_grad()
-    def _drawn(self, batch: Batch) -> tuple[dict[str, tuple[Decoded, int]], Float[Tensor, ""]]:
-        """Frames 1, 2, ... drawn each way with the number of frames given, and enc_pred's error."""
+    def _pose_scalars(
+        self, batch: Batch, enc: Float[Tensor, "b t e"], enc_pred: Float[Tensor, "b t-1 e"]
+    ) -> dict[str, float | Tensor]:
+        """Errors of the pose that an encoding's first numbers are taken for, where it is known."""
+        if not self._poses_known(batch):
+            return {}
+        poses, size = batch.poses, batch.poses.shape[-1]
+        pairs = {"pose_from_enc": (enc, poses), "pose_from_pred": (enc_pred, poses[:, 1:])}
+        if self._encodes_poses(batch):
+            pairs["pose_from_pred_on_pose"] = (self._foreseen(batch, poses), poses[:, 1:])
+        return {_loss_name(n): pose_error(e[..., :size], p) for n, (e, p) in pairs.items()}
+
+    def _poses_known(self, batch: Batch) -> bool:
+        return (
+            self.config.data.controls != "zeros"
+            and batch.poses.shape[-1] == POSE_DIM <= self.nets.model.config.enc_size
+        )
+
+    def _encodes_poses(self, batch: Batch) -> bool:
+        """Whether a pose can stand in an encoding's place, as the original then let it."""
+        return self._poses_known(batch) and self.nets.model.config.enc_size == POSE_DIM
+
+    def _foreseen(self, batch: Batch, enc: Float[Tensor, "b t e"]) -> Float[Tensor, "b t-1 e"]:
+        context = self.nets.model.config.context_frames
+        rollout = self.nets.model.rollout(
+            enc, batch.actions, context_frames=context, horizon=enc.shape[1] - context
+        )
+        return rollout.enc_pred
+
+    def _drawn(
+        self, batch: Batch, enc: Float[Tensor, "b t e"], enc_pred: Float[Tensor, "b t-1 e"]
+    ) -> dict[str, tuple[Decoded, int]]:
+        """Frames 1, 2, ... drawn each way, with the number of frames given."""
         model, frames, poses = self.nets.model, batch.images(), batch.poses
-        context, count = model.config.context_frames, frames.shape[1]
-        enc = model.encode(frames)
-        rollout = model.rollout(enc, batch.actions, context_frames=context, horizon=count - context)
         anchor = model.anchor(frames[:, 0], enc[:, 0])
         ways = {
-            "van": (model.decode(anchor, rollout.enc_pred), context),
-            "van_on_enc": (model.decode(anchor, enc[:, 1:]), count),
+            "van": (model.decode(anchor, enc_pred), model.config.context_frames),
+            "van_on_enc": (model.decode(anchor, enc[:, 1:]), frames.shape[1]),
         }
-        if model.config.enc_size == poses.shape[-1]:  # where the original drew poses, too
+        if self._encodes_poses(batch):
             posed = model.anchor(frames[:, 0], poses[:, 0])
-            ways["van_on_pose"] = (model.decode(posed, poses[:, 1:]), count)
-        return ways, mse(enc[:, 1:], rollout.enc_pred)
+            ways["van_on_pose"] = (model.decode(posed, poses[:, 1:]), frames.shape[1])
+        return ways
 
     @contextmanager
     def _apart(self) -> Generator[None, None, None]:

@@ -23,7 +23,8 @@ class SeedFlag:
     default: Value
     meaning: str
     field: str = ""
-    """The field of a RunConfig that takes its value as it is ("mode.lr": if the mode has it)."""
+    """The field of a RunConfig that takes its value as it is ("mode.lr": if the mode has it); of
+    steps, as many iterations as the mode has turns."""
     values: tuple[str, ...] = ()
     """What a text may be (empty: anything)."""
     same_as: str = ""
@@ -55,7 +56,12 @@ FLAGS: dict[str, tuple[SeedFlag, ...]] = {
             values=("train", "eval"),
         ),
         Flag("is_training", False, "must be on in train and off (--nois_training) in eval"),
-        Flag("train_steps", 4_800_000, "iterations in all; eval ends there", "train.steps"),
+        Flag(
+            "train_steps",
+            4_800_000,
+            "steps in all; eval ends there (GAN: of the networks that predict)",
+            "train.steps",
+        ),
         Flag("batch_size", 8, "clips of a batch, over all processes", "data.batch_size"),
         Flag("debug", False, "show where in the program an error came from"),
     ),

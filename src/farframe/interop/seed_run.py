@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -58,7 +59,7 @@ def seed_run(given: Mapping[str, Value]) -> SeedRun:
         ),
         data=_data(flags, evaluate),
         train=TrainConfig(
-            **_direct(flags, "train"),
+            **_train(flags, mode),
             encoder_weights=_encoder_weights(flags),
             evaluate_every=0,
             checkpoint_every=0,
@@ -92,6 +93,8 @@ def _settled(given: Mapping[str, Value]) -> dict[str, Value]:
         if flag.values and value not in flag.values:
             allowed = ", ".join(flag.values)
             raise ValueError(f"--{name} is {value!r}: must be one of {allowed}")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"--{name} is {value}: must be a finite number")
         meant = flag.same_as or name
         before, earlier = said.setdefault(meant, (name, value))
         if earlier != value:
@@ -110,6 +113,14 @@ def _direct(flags: Mapping[str, Value], section: str) -> dict[str, Any]:
         if part == section:
             found[name] = flags[flag.name]
     return found
+
+
+def _train(flags: Mapping[str, Value], mode: Mode) -> dict[str, Any]:
+    """Fields of the training; the original counts an alternating mode's turns as one step."""
+    direct = _direct(flags, "train")
+    for name in ("steps", "log_every"):
+        direct[name] *= mode.turns
+    return direct
 
 
 def _mode(flags: Mapping[str, Value]) -> Mode:
@@ -202,7 +213,8 @@ def _check_dead_ends(flags: Mapping[str, Value], given: Mapping[str, Value]) -> 
             raise ValueError(
                 f"--{name} is given in --run_mode train: it belongs to --run_mode eval"
             )
-    for name, least in (("save_checkpoints_secs", 1), ("eval_clips", 0)):
+    counts = {"train_steps": 1, "save_summary_steps": 1}
+    for name, least in (counts | {"save_checkpoints_secs": 1, "eval_clips": 0}).items():
         if float(flags[name]) < least:
             raise ValueError(f"--{name} is {flags[name]}: must be >= {least}")
 

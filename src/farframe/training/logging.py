@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from farframe.atomic import replacing
-from farframe.modes import Update
+from farframe.modes import MODES, Update
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World
 from farframe.training.stopping import TrainingError
@@ -155,9 +156,11 @@ class Losses:
 def blown_up(what: str, step: int, mode: str, safe: Checkpoint | None) -> TrainingError:
     """The error for numbers that are not finite."""
     kept = f"the last good checkpoint is {safe.path}" if safe else "there is no checkpoint yet"
+    names = [field.name for field in fields(MODES[mode]) if f"_{field.name}".endswith("_lr")]
+    rates = ", ".join(f"--mode.{name.replace('_', '-')}" for name in names)
     return TrainingError(
         f"step {step}, mode {mode}: {what}; {kept}. Start a new run with a lower learning rate "
-        "(--mode.lr), --train.clip-gradient-norm 1 or --train.amp off"
+        f"({rates}), --train.clip-gradient-norm 1 or --train.amp off"
     )
 
 

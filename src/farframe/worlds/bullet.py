@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -53,7 +53,7 @@ def _modules() -> tuple[Any, Path]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Without the banner that PyBullet writes past Python to file descriptor 2 when imported."""
     if "pybullet" in sys.modules:
         yield
@@ -113,7 +113,7 @@ class Bullet:
         self._p.setGravity(0, 0, -9.81, physicsClientId=self._client)
         self._p.setPhysicsEngineParameter(
             fixedTimeStep=1 / rate,
-            numSolverIterations=40,
+            numSolverIterations=30,
             deterministicOverlappingPairs=1,
             physicsClientId=self._client,
         )
@@ -174,7 +174,9 @@ class Bullet:
                 rgbaColor=(1, 1, 1, 1),
                 physicsClientId=client,
             )
-        body: int = p.createMultiBody(mass, shape, visual, list(position), physicsClientId=client)
+        body: int = p.createMultiBody(
+            mass, shape, visual, list(position), useMaximalCoordinates=1, physicsClientId=client
+        )
         p.changeDynamics(
             body,
             -1,
@@ -221,9 +223,16 @@ class Bullet:
         """Let a link pass through everything."""
         self._p.setCollisionFilterGroupMask(body, link, 0, 0, physicsClientId=self._client)
 
-    def grip(self, body: int, link: int, friction: float) -> None:
-        """Set the friction of a link."""
-        self._p.changeDynamics(body, link, lateralFriction=friction, physicsClientId=self._client)
+    def adjust(self, body: int, link: int, *, friction: float, mass_times: float) -> None:
+        """Set the friction of a link, and make it lighter or heavier."""
+        mass = self._p.getDynamicsInfo(body, link, physicsClientId=self._client)[0]
+        self._p.changeDynamics(
+            body,
+            link,
+            mass=mass * mass_times,
+            lateralFriction=friction,
+            physicsClientId=self._client,
+        )
 
     def set_joint(self, body: int, joint: int, angle: float) -> None:
         """Turn a joint at once, without physics."""

@@ -98,7 +98,7 @@ def ball(radius: float, sides: int = 12, rings: int = 7) -> Mesh:
 
 
 def _grid(rows: int, columns: int) -> Int[np.ndarray, "f 3"]:
-    """Two triangles for each square of a grid of vertices, seen from its first axis x its second."""
+    """Two triangles a square of a grid of vertices, their fronts to first axis x second."""
     r, c = (a.ravel() for a in np.meshgrid(range(rows), range(columns), indexing="ij"))
     corner, width = r * (columns + 1) + c, columns + 1
     across = corner + width + 1

@@ -23,8 +23,10 @@ BASE = (-0.61, 0.0, -0.012)
 MODEL = "kuka_iiwa/kuka_with_gripper2.sdf"
 _FINGERS = (7, 8, 10, 11, 13)  # the gripper's mount, two fingers and their tips: kept closed
 _REST = (0.0, 0.6, 0.0, -1.65, 0.0, 0.9, 0.0)  # rad, tips over the bin's middle
-# N m, of joints 1 to 7. Below the real robot's: a toy between gripper and wall stops the arm.
-_FORCES = (160.0, 160.0, 90.0, 90.0, 50.0, 30.0, 20.0)
+# The real arm carries its own weight and gives in when it meets resistance. Light links and weak
+# motors (N m, joints 1 to 7) do the same: what is under the fingers is not pressed through a floor.
+_LIGHTER = 0.3
+_FORCES = (25.0, 40.0, 20.0, 22.0, 12.0, 10.0, 5.0)
 _GAIN = 0.25  # of the position error that a motor makes good in one physics step
 
 
@@ -39,8 +41,8 @@ class Arm:
             bullet.paint(self.id, link, _livery(link, body, accent))
             if link < FLANGE:
                 bullet.ghost(self.id, link)  # too high to touch anything: saves collision tests
-            else:
-                bullet.grip(self.id, link, 0.6)
+            if link >= 0:
+                bullet.adjust(self.id, link, friction=0.6, mass_times=_LIGHTER)
         self._at = np.array(_REST)
 
     def jump(self, place: Float[np.ndarray, " 5"]) -> None:

@@ -10,6 +10,7 @@ from farframe.worlds.robot_room import HALF_X, HALF_Y
 
 _MARGIN = 0.05  # from the walls, m: a toy fits between
 _SPEED = 0.5  # m/s at most
+_STUCK = 0.04  # m behind the command: something is in the way, and the robot gives in
 _AIMED = 0.8  # share of waypoints that lie behind a toy
 _WRIST = (0.455, 0.78)  # how near and how far from its base the arm can hold its wrist, m
 _WRIST_HEIGHT = 0.367  # from the tips to the wrist
@@ -19,7 +20,7 @@ _TILT, _TURN = 0.25, 0.8  # largest pitch and yaw, rad
 class Motion:
     """Commanded places, one a frame; the next depends on where the toys are.
 
-    ``rate`` is frames per second. 
+    ``rate`` is frames per second.
     """
 
     def __init__(
@@ -35,8 +36,12 @@ class Motion:
         self._goal = self.place
         self._speed = 0.0
 
-    def next(self, toys: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, " 5"]:
-        """The place to be at in the next frame."""
+    def next(
+        self, measured: Float[np.ndarray, " 5"], toys: Float[np.ndarray, "n 3"]
+    ) -> Float[np.ndarray, " 5"]:
+        """The place to be at in the next frame, given where the gripper and the toys are now."""
+        if np.linalg.norm((self.place - measured)[:3]) > _STUCK:
+            self.place, self._velocity, self._frames = measured, np.zeros(5), 0
         if self._frames <= 0 or np.linalg.norm((self._goal - self.place)[:2]) < 0.02:
             self._aim(toys)
         self._frames -= 1

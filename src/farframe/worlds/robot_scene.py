@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, UInt8
+from jaxtyping import Float, Float32, UInt8
 
 from farframe.worlds.bullet import Bullet
 from farframe.worlds.robot_arm import Arm
@@ -59,7 +59,8 @@ class Scene:
         self._bullet = bullet
         build_room(bullet, rng, folder)
         body, accent = _LIVERIES[rng.integers(len(_LIVERIES))]
-        self._arm = Arm(bullet, np.array(body) * rng.uniform(0.9, 1.02), accent)
+        shade = rng.uniform(0.9, 1.02)
+        self._arm = Arm(bullet, [shade * part for part in body], accent)
         self.toys = draw_toys(rng, toys, novel=novel)
         paints = [paint for toy in self.toys for paint in toy.paints]
         texture = bullet.texture(save(atlas(paints), folder / "paints.png"))
@@ -92,10 +93,9 @@ class Scene:
         Raises:
             ClipFailedError: if the physics or the arm went astray.
         """
-        lost = [n for n, at in enumerate(self._toys()) if not inside(at)]
-        self._drop(rng, lost)
+        self._tidy(rng)
         motion = Motion(rng, self._toys()[:, :3], fps)
-        above = motion.place + (0, 0, 0.16, 0, 0)
+        above = motion.place + np.array([0, 0, 0.16, 0, 0])
         self._arm.jump(above)
         self._arm.move(above, RATE // 10)
         self._arm.move(motion.place, RATE * 2 // 5)
@@ -109,10 +109,17 @@ class Scene:
             poses.append(np.concatenate((self._arm.joints(), self._arm.place())))
             objects.append(self._toys())
             _check(poses[-1][7:], objects[-1])
-            actions.append(motion.next(objects[-1][:, :3]))
+            actions.append(motion.next(poses[-1][7:], objects[-1][:, :3]))
             if frame + 1 < length:
                 self._arm.move(actions[-1], round(RATE / fps))
         return _developed(pictures, np.array(actions), np.array(poses), np.array(objects))
+
+    def _tidy(self, rng: np.random.Generator) -> None:
+        """Put back what has left the bin, and now and then what lies where no push reaches it."""
+        toys = self._toys()
+        edge = (np.abs(toys[:, :2]) > (HALF_X - _EDGE, HALF_Y - _EDGE)).any(1)
+        chosen = edge & (rng.random(len(toys)) < 0.3)
+        self._drop(rng, [n for n, at in enumerate(toys) if chosen[n] or not inside(at)])
 
     def _toys(self) -> Float[np.ndarray, "n 7"]:
         return np.array([self._bullet.pose(body) for body in self._bodies])
@@ -140,6 +147,9 @@ class Scene:
 
 _ASIDE = np.array([-0.12, 0.0, 0.30, 0.0, 0.0])
 _SLOTS = np.array([(x, y) for x in (-0.155, 0, 0.155) for y in (-0.21, -0.07, 0.07, 0.21)])
+
+
+_EDGE = 0.05  # m from a wall
 
 
 def inside(toy: Float[np.ndarray, " 7"]) -> bool:

@@ -7,6 +7,7 @@ novel test split never occur in the others.
 from __future__ import annotations
 
 import colorsys
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -143,10 +144,11 @@ class _Draw:
         z: float,
         at: Sequence[float] = (0, 0, 0),
         paint: int = 0,
+        turn: tuple[float, float, float, float] = UP,
         drawn: bool = False,
     ) -> Part:
         """Of full lengths x, y, z."""
-        return Part(Solid("box", self._m(x / 2, y / 2, z / 2), self._at(at)), paint, drawn)
+        return Part(Solid("box", self._m(x / 2, y / 2, z / 2), self._at(at), turn), paint, drawn)
 
     def ball(self, radius: float, at: Sequence[float] = (0, 0, 0), paint: int = 0) -> Part:
         return Part(Solid("ball", self._m(radius), self._at(at)), paint)
@@ -230,14 +232,13 @@ def _car(d: _Draw) -> list[Part]:
 
 def _house(d: _Draw) -> list[Part]:
     a, w = d.cm(5, 7), d.cm(4, 5)
-    turn = (float(np.sin(np.pi / 8)), 0.0, 0.0, float(np.cos(np.pi / 8)))
-    roof = Part(Solid("box", d._m(a / 2 + 0.3, w * 0.36, w * 0.36), d._at((0, 0, 1.8)), turn), 1)
-    return [d.box(a, w, 4), roof]
+    turn = (math.sin(math.pi / 8), 0.0, 0.0, math.cos(math.pi / 8))  # an eighth about x
+    return [d.box(a, w, 4), d.box(a + 0.6, w * 0.72, w * 0.72, (0, 0, 1.8), 1, turn=turn)]
 
 
 def _cross(d: _Draw) -> list[Part]:
     a, w = d.cm(7.5, 9.5), d.cm(2.3, 2.9)
-    arms = [d.box(*(a if i == axis else w for i in range(3)), paint=0) for axis in range(2)]
+    arms = [d.box(a, w, w), d.box(w, a, w)]
     return [*arms, d.box(w * 1.05, w * 1.05, w * 1.6, paint=1)]
 
 
@@ -332,7 +333,7 @@ def _mesh(part: Part) -> Mesh:
         case "ball":
             mesh = ball(solid.size[0])
         case _:
-            mesh = rod(*solid.size)
+            mesh = rod(solid.size[0], solid.size[1])
     return mesh.moved(solid.position, matrix(solid.rotation))
 
 

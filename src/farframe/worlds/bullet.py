@@ -10,17 +10,16 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from farframe.worlds.mesh import Mesh
-
-Numbers = Sequence[float] | Float[np.ndarray, " n"]
+from farframe.worlds.mesh import Mesh, Numbers
 
 
 def bullet_version() -> str:
@@ -29,10 +28,9 @@ def bullet_version() -> str:
     Raises:
         ValueError: if there is none.
     """
-    try:
-        return version("pybullet")
-    except PackageNotFoundError:
-        raise ValueError(_MISSING) from None
+    if find_spec("pybullet") is None:
+        raise ValueError(_MISSING)
+    return version("pybullet")
 
 
 _MISSING = (
@@ -118,7 +116,7 @@ class Bullet:
             physicsClientId=self._client,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Bullet:
         return self
 
     def __exit__(
@@ -252,7 +250,7 @@ class Bullet:
             physicsClientId=self._client,
         )
 
-    def angles(self, body: int, joints: Sequence[int]) -> Float[np.ndarray, " n"]:
+    def angles(self, body: int, joints: Sequence[int]) -> Float[np.ndarray, " joints"]:
         """Measured joint angles, rad."""
         states = self._p.getJointStates(body, joints, physicsClientId=self._client)
         return np.array([state[0] for state in states])
@@ -269,7 +267,7 @@ class Bullet:
 
     def inverse(
         self, body: int, link: int, position: Numbers, rotation: Numbers
-    ) -> Float[np.ndarray, " n"]:
+    ) -> Float[np.ndarray, " joints"]:
         """Joint angles, near the present ones, that bring a link's frame to a place."""
         return np.array(
             self._p.calculateInverseKinematics(

@@ -9,12 +9,11 @@ positive. Yaw turns all of it about the vertical.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float
 
 from farframe.worlds.bullet import Bullet
+from farframe.worlds.mesh import Numbers
 
 JOINTS = tuple(range(7))
 FLANGE = 6  # the last link that the seven joints move
@@ -33,7 +32,7 @@ _GAIN = 0.25  # of the position error that a motor makes good in one physics ste
 class Arm:
     """The robot in a `Bullet` world."""
 
-    def __init__(self, bullet: Bullet, body: Sequence[float], accent: Sequence[float]) -> None:
+    def __init__(self, bullet: Bullet, body: Numbers, accent: Numbers) -> None:
         """``body`` and ``accent``: RGB colours in [0, 1] of the links in turn."""
         self._bullet = bullet
         self.id = bullet.load(bullet.data / MODEL, BASE)
@@ -96,7 +95,7 @@ class Arm:
         return self._bullet.inverse(self.id, FLANGE, place[:3] - REACH * down, turn)[:7]
 
 
-def _livery(link: int, body: Sequence[float], accent: Sequence[float]) -> Sequence[float]:
+def _livery(link: int, body: Numbers, accent: Numbers) -> Numbers:
     if link in (-1, 7, 10, 13):
         return (0.16, 0.16, 0.17)
     if link in (2, 5):

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, UInt8
 
 from farframe.worlds.bullet import Bullet, View
+from farframe.worlds.mesh import Numbers
 
 SUPERSAMPLING = {32: 3, 64: 2, 96: 2, 128: 2}
 """Side of the frames in pixels -> rendered pixels along a side of one of theirs."""
@@ -19,7 +20,7 @@ BACKGROUND, ARM, FIRST_TOY = 0, 1, 2
 def draw_view(rng: np.random.Generator) -> View:
     """A camera across from the robot, moved a little, and a lamp somewhere above."""
 
-    def near(place: Sequence[float], by: float) -> tuple[float, float, float]:
+    def near(place: Numbers, by: float) -> tuple[float, float, float]:
         x, y, z = (np.array(place) + rng.uniform(-by, by, 3)).tolist()
         return x, y, z
 

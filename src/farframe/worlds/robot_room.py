@@ -27,17 +27,17 @@ def build_room(bullet: Bullet, rng: np.random.Generator, folder: Path) -> None:
     _table(bullet, rng, texture)
     floor = str(rng.choice(SURFACES))
     bullet.body(
-        [Solid("box", (HALF_X + 0.02, HALF_Y + 0.02, 0.05), (0, 0, -0.05))],
+        [Solid("box", (HALF_X + 0.02, HALF_Y + 0.02, 0.05), (0.0, 0.0, -0.05))],
         sheet((HALF_X, HALF_Y), 8, 1.0),
         texture("floor", floor),
         friction=0.6,
     )
     # thicker to the physics than to the eye, so that nothing is pressed through
     solids = [
-        Solid("box", (0.03, HALF_Y + 0.06, 0.06), (s * (HALF_X + 0.03), 0, WALL - 0.06))
+        Solid("box", (0.03, HALF_Y + 0.06, 0.06), (s * (HALF_X + 0.03), 0.0, WALL - 0.06))
         for s in (-1, 1)
     ] + [
-        Solid("box", (HALF_X + 0.06, 0.03, 0.06), (0, s * (HALF_Y + 0.03), WALL - 0.06))
+        Solid("box", (HALF_X + 0.06, 0.03, 0.06), (0.0, s * (HALF_Y + 0.03), WALL - 0.06))
         for s in (-1, 1)
     ]
     height, up = (WALL - TABLE) / 2, (WALL + TABLE) / 2
@@ -65,7 +65,7 @@ def _table(
         sheets.append(replace(strip, uvs=strip.vertices[:, :2] + 2.0))  # the picture is 1 m wide
     kind = str(rng.choice(SURFACES))
     bullet.body(
-        [Solid("box", (1.5, 1.5, 0.1), (0, 0, TABLE - 0.1))],
+        [Solid("box", (1.5, 1.5, 0.1), (0.0, 0.0, TABLE - 0.1))],
         join(sheets),
         texture("table", kind, rng.uniform(0.45, 0.9)),
         friction=0.6,

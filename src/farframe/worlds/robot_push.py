@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -100,11 +98,10 @@ class RobotPush:
 
     def _clips(self, split: str, number: int) -> Iterator[Clip]:
         key = (self.seed, self.splits.index(split), number)
-        with Bullet(RATE) as bullet, tempfile.TemporaryDirectory(prefix="farframe-") as folder:
+        with Bullet(RATE) as bullet:
             scene = Scene(
                 bullet,
                 np.random.default_rng(key),
-                Path(folder),
                 self.objects,
                 self.frame_size,
                 novel=split == "testnovel",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from farframe.worlds.bullet import Bullet, Solid
 from farframe.worlds.mesh import Mesh, box, join, sheet
-from farframe.worlds.robot_textures import SURFACES, save, surface
+from farframe.worlds.robot_textures import SURFACES, surface
 
 HALF_X, HALF_Y = 0.25, 0.30  # the bin's inside, from its middle
 WALL = 0.075  # height of its walls
@@ -18,18 +16,14 @@ _THICK = 0.012
 TABLE = -0.012  # height of the table's top
 
 
-def build_room(bullet: Bullet, rng: np.random.Generator, folder: Path) -> None:
-    """Put a bin of random material on a random table; ``folder`` takes the texture files."""
-
-    def texture(name: str, kind: str, dim: float = 1.0) -> int:
-        return bullet.texture(save(surface(rng, kind) * dim, folder / f"{name}.png"))
-
-    _table(bullet, rng, texture)
+def build_room(bullet: Bullet, rng: np.random.Generator) -> None:
+    """Put a bin of random material on a random table."""
+    _table(bullet, rng)
     floor = str(rng.choice(SURFACES))
     bullet.body(
         [Solid("box", (HALF_X + 0.02, HALF_Y + 0.02, 0.05), (0.0, 0.0, -0.05))],
         sheet((HALF_X, HALF_Y), 8, 1.0),
-        texture("floor", floor),
+        bullet.texture(surface(rng, floor)),
         friction=0.6,
     )
     # thicker to the physics than to the eye, so that nothing is pressed through
@@ -48,12 +42,15 @@ def build_room(bullet: Bullet, rng: np.random.Generator, folder: Path) -> None:
         box((HALF_X, _THICK / 2, height)).moved((0, s * (HALF_Y + _THICK / 2), up)) for s in (-1, 1)
     ]
     kind = str(rng.choice(["wood", "cardboard", "laminate"]))
-    bullet.body(solids, join(walls), texture("walls", kind, rng.uniform(0.8, 1)), friction=0.3)
+    bullet.body(
+        solids,
+        join(walls),
+        bullet.texture(surface(rng, kind, float(rng.uniform(0.8, 1)))),
+        friction=0.3,
+    )
 
 
-def _table(
-    bullet: Bullet, rng: np.random.Generator, texture: Callable[[str, str, float], int]
-) -> None:
+def _table(bullet: Bullet, rng: np.random.Generator) -> None:
     """A table top with a hole under the bin, no larger than is seen: pixels cost time."""
     x, y = HALF_X + _THICK / 2, HALF_Y + _THICK / 2
     left, right, far, near = -0.95, 0.7, -1.0, 0.45
@@ -67,6 +64,6 @@ def _table(
     bullet.body(
         [Solid("box", (1.5, 1.5, 0.1), (0.0, 0.0, TABLE - 0.1))],
         join(sheets),
-        texture("table", kind, rng.uniform(0.45, 0.9)),
+        bullet.texture(surface(rng, kind, float(rng.uniform(0.45, 0.9)))),
         friction=0.6,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -13,7 +12,7 @@ from farframe.worlds.robot_arm import Arm
 from farframe.worlds.robot_camera import ARM, FIRST_TOY, Camera, Picture, draw_view
 from farframe.worlds.robot_motion import Motion
 from farframe.worlds.robot_room import HALF_X, HALF_Y, WALL, build_room
-from farframe.worlds.robot_textures import atlas, cell, save
+from farframe.worlds.robot_textures import atlas, cell
 from farframe.worlds.robot_toys import draw_toys
 
 RATE = 120  # physics steps a second
@@ -44,26 +43,25 @@ class Take:
 
 
 class Scene:
-    """A bin of toys and a robot, all drawn from ``rng``. ``folder`` takes the texture files."""
+    """A bin of toys and a robot, all drawn from ``rng``."""
 
     def __init__(
         self,
         bullet: Bullet,
         rng: np.random.Generator,
-        folder: Path,
         toys: int,
         frame_size: int,
         *,
         novel: bool,
     ) -> None:
         self._bullet = bullet
-        build_room(bullet, rng, folder)
+        build_room(bullet, rng)
         body, accent = _LIVERIES[rng.integers(len(_LIVERIES))]
         shade = rng.uniform(0.9, 1.02)
         self._arm = Arm(bullet, [shade * part for part in body], accent)
         self.toys = draw_toys(rng, toys, novel=novel)
         paints = [paint for toy in self.toys for paint in toy.paints]
-        texture = bullet.texture(save(atlas(paints), folder / "paints.png"))
+        texture = bullet.texture(atlas(paints))
         self._bodies: list[int] = []
         first = 0
         for n, toy in enumerate(self.toys):

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 Colour = tuple[float, float, float]
 """RGB in [0, 1]."""
@@ -41,12 +40,12 @@ class Pattern:
         return np.where(other[..., None], self.second, self.colour)
 
 
-def atlas(paints: Sequence[Pattern]) -> Float[np.ndarray, "h w 3"]:
+def atlas(paints: Sequence[Pattern]) -> UInt8[np.ndarray, "h w 3"]:
     """All paints in one picture, row by row."""
     picture = np.zeros((CELLS, _PIXELS, CELLS, _PIXELS, 3))
     for n, paint in enumerate(paints):
         picture[n // CELLS, :, n % CELLS] = paint.pixels()
-    return picture.reshape(CELLS * _PIXELS, CELLS * _PIXELS, 3)
+    return _bytes(picture.reshape(CELLS * _PIXELS, CELLS * _PIXELS, 3))
 
 
 def cell(number: int) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -58,7 +57,9 @@ def cell(number: int) -> tuple[tuple[float, float], tuple[float, float]]:
     return low, high
 
 
-def surface(rng: np.random.Generator, kind: str, size: int = 128) -> Float[np.ndarray, "h w 3"]:
+def surface(
+    rng: np.random.Generator, kind: str, brightness: float = 1.0, size: int = 128
+) -> UInt8[np.ndarray, "h w 3"]:
     """A surface of a kind (``SURFACES``), in random colours near what the kind looks like."""
     tint = rng.uniform(0.9, 1.08, 3) ** 0.6
     match kind:
@@ -85,7 +86,7 @@ def surface(rng: np.random.Generator, kind: str, size: int = 128) -> Float[np.nd
         case _:
             raise ValueError(f"surface {kind!r}: must be one of {', '.join(SURFACES)}")
     share = np.clip(share, 0, 1)[..., None]
-    return np.clip((base * (1 - share) + dark * share) * tint, 0, 1)
+    return _bytes((base * (1 - share) + dark * share) * tint * brightness)
 
 
 SURFACES = ("wood", "cardboard", "felt", "laminate")
@@ -104,9 +105,5 @@ def _noise(rng: np.random.Generator, size: int, cells: tuple[int, int]) -> Float
     return picture
 
 
-def save(picture: Float[np.ndarray, "h w 3"], path: Path) -> Path:
-    """Write a picture as a PNG file."""
-    from PIL import Image
-
-    Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(path, compress_level=1)
-    return path
+def _bytes(picture: Float[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+    return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)

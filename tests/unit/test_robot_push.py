@@ -201,6 +201,21 @@ def test_segmentation_covers_where_frames_change() -> None:
 
 
 @simulated
+def test_segments_bear_the_numbers_of_their_toys() -> None:
+    columns: list[float] = []
+    right: list[float] = []
+    for clip in some():
+        for n in range(SMALL.objects):
+            shown = np.argwhere(clip.labels["segmentation"][0] == 2 + n)
+            if len(shown) >= 4:
+                columns.append(shown[:, 1].mean())
+                x, y = toys(clip)[0, n, :2]
+                right.append(0.83 * y - 0.54 * x)  # the camera stands at x 0.50, y 0.34
+    assert len(columns) > 12
+    assert np.corrcoef(columns, right)[0, 1] > 0.95
+
+
+@simulated
 def test_the_mask_is_the_arm_and_what_it_has_moved() -> None:
     for clip in some():
         mask, segmentation = clip.labels["mask"], clip.labels["segmentation"]

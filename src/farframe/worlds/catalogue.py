@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import get_args
 
+from farframe.worlds.robot_push import RobotPush
 from farframe.worlds.shapes_world import ShapesWorld
 
-AnyWorld = ShapesWorld
-WORLDS: dict[str, type[AnyWorld]] = {w.name: w for w in (get_args(AnyWorld) or (AnyWorld,))}
+AnyWorld = RobotPush | ShapesWorld
+WORLDS: dict[str, type[AnyWorld]] = {world.name: world for world in get_args(AnyWorld)}

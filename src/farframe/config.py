@@ -116,7 +116,7 @@ class DataConfig:
     path: str = "shapes"
     """A file or folder of a kind that docs/data.md lists (videos, pictures, TFRecords, LeRobot,
     ...), or the name of a world (shapes)."""
-    kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
+    kind: Literal["auto", "tfrecord", "video", "lerobot", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
     sequence_length: int = 20
     """Frames of a training clip, counted after the stride: context and future together."""
@@ -137,9 +137,11 @@ class DataConfig:
     windows: Literal["every", "first"] = "every"
     """Training clips of a recording: one from every frame on, or only the one that begins with its
     first frame, as the original."""
+    camera: str = ""
+    """LeRobot: name of the camera, where there are several."""
     controls: Literal["auto", "read", "zeros"] = "auto"
-    """TFRecords: actions and poses where a record has them, else zeros; read: every record must
-    have them; zeros: none are read (the original's robot and human data)."""
+    """Actions and poses where the data has them (TFRecords: else zeros); read: they must be there;
+    zeros: none are read (TFRecords: zeros, as the original's robot and human data)."""
     hue_jitter: float = 0.0
     """Training clips are turned in hue by up to this share of the colour circle, each by its own
     angle (0: not; 0.5: any hue, the original's --color_data_augment)."""

@@ -95,12 +95,14 @@ class LeRobotSource:
         strict: bool = False,
         cache: bool = True,
         cache_dir: Path | None = None,
+        only: int | None = None,
     ) -> LeRobotSource:
         """Read a data set's tables, index its videos, decode them into ``cache_dir`` if ``cache``.
 
         ``camera`` is the name of one, with or without ``observation.images.`` before it ("": the
         only one); the others are as in ``DataConfig``. Episodes that can't be read are left out
-        with a warning, unless ``strict``.
+        with a warning, unless ``strict``. ``only`` is the number of an episode to do without the
+        others.
 
         Raises:
             ValueError: if ``crop`` is none.
@@ -114,7 +116,9 @@ class LeRobotSource:
             lacking = "observation.state" if info.actions else "action"
             raise DataError(f"{path} has no {lacking}, which --data.controls read demands")
         episodes = episodes_of(info, name)
-        if info.says_splits:
+        if only is not None:
+            episodes = _one(info, episodes, only)
+        elif info.says_splits:
             episodes = _within_splits(info, episodes)
         opening = _Opening(info, name, View(shape, frame_size), fps, cache_dir)
         with locked(cache_dir):
@@ -259,6 +263,17 @@ class _Opening:
         digests = [f"{n}\0{self.digests.get(n) or ends(self.info.root / n)}" for n in files]
         view = f"{self.view.frame_size}\0{self.view.crop}"
         return "\n".join([f"{_READING}\0{view}\0{self.camera}\0{self.fps!r}", *digests])
+
+
+def _one(info: Info, episodes: Sequence[Episode], number: int) -> list[Episode]:
+    """Episode ``number`` alone."""
+    found = [episode for episode in episodes if episode.number == number]
+    if not found:
+        raise DataError(
+            f"{info.root} has no episode {number}: its {len(episodes)} episodes are numbered "
+            f"{episodes[0].number} to {episodes[-1].number}; choose another --clip"
+        )
+    return found
 
 
 def _within_splits(info: Info, episodes: Sequence[Episode]) -> list[Episode]:

@@ -21,9 +21,13 @@ _FILES = 1000  # files in a chunk
 PLACE = "chunk-{chunk_index:03d}/file-{file_index:03d}"
 DATA, VIDEO = f"data/{PLACE}.parquet", f"videos/{{video_key}}/{PLACE}.mp4"
 _TASK = "unspecified"
-_COUNTERS = {"timestamp": "float32"} | dict.fromkeys(
-    ("frame_index", "episode_index", "index", "task_index"), "int64"
-)
+_COUNTERS = {
+    "timestamp": "float32",
+    "frame_index": "int64",
+    "episode_index": "int64",
+    "index": "int64",
+    "task_index": "int64",
+}
 
 
 def place_of(number: int) -> dict[str, int]:

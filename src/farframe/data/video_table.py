@@ -42,8 +42,8 @@ class Table:
     frames: Int[np.ndarray, " r"] | None = None
     times: Float[np.ndarray, " r"] | None = None
 
-    def rows(self, track: Track) -> Int[np.ndarray, " n"]:
-        """The row of every stored frame of a video.
+    def rows(self, track: Track, part: bool = False) -> Int[np.ndarray, " n"]:
+        """The row of every stored frame of a video, of which ``track`` may know but a ``part``.
 
         By ``frames``: the row of that very frame. By ``times``: the latest row at or before the
         frame's own time, as the command that was in force.
@@ -57,7 +57,7 @@ class Table:
         if self.times is not None:
             return _latest(self.times, track)
         have = len(self.actions)
-        if have < count or (have > count and not track.damage):
+        if have < count or (have > count and not part and not track.damage):
             raise VideoError(
                 f"it has {have} rows and the video {count} frames: give it a row for every frame, "
                 "or a column frame or time"

@@ -299,6 +299,24 @@ def test_rows_that_do_not_fit_are_told(
         opened(root)
 
 
+@pytest.mark.parametrize("cached", [False, True])
+def test_pictures_may_lie_in_any_order_and_group(
+    copy: Callable[[str], Path], cached: bool, tmp_path: Path
+) -> None:
+    root = copy("lerobot-v3-images")
+    path = root / "data/chunk-000/file-000.parquet"
+    table = pq.read_table(path)
+    pq.write_table(
+        table.take(list(range(0, 21, 2)) + list(range(1, 21, 2))), path, row_group_size=4
+    )
+    source = opened(root, tmp_path / "cache" if cached else None)
+    for episode in (0, 1):
+        clip = source.read(episode, range(8, 0, -1))
+        true = truth.pictures(episode, "front")[8:0:-1, :, :SIZE]
+        np.testing.assert_array_equal(clip.frames.transpose(0, 2, 3, 1), true)
+        np.testing.assert_array_equal(clip.actions, truth.actions(episode)[8:0:-1])
+
+
 def test_columns_may_be_anything_that_holds_numbers(copy: Callable[[str], Path]) -> None:
     root = copy("lerobot-v3")
     path = root / "data/chunk-000/file-000.parquet"

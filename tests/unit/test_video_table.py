@@ -103,10 +103,13 @@ def test_rows_are_found_by_frame(video: Path) -> None:
 def test_rows_are_found_by_time(video: Path) -> None:
     """The latest at or before: at 0.04 s a frame the row of 0.1 s begins with frame 3."""
     times = np.arange(8) / 10
-    video.with_suffix(".csv").write_text(text("Time;action_0".replace(";", ","), times, times))
+    video.with_suffix(".csv").write_text(text("Time,action_0", times, times))
     clip = opened(video).read(0, range(COUNT))
     expected = np.floor(np.arange(COUNT) * 0.4 + 1e-6).astype(int) / 10
     np.testing.assert_allclose(clip.actions[:, 0], expected.clip(0, 0.7), atol=1e-6)
+    late = text("time,action_0", times + 0.0004, times)  # rounded by another clock
+    video.with_suffix(".csv").write_text(late)
+    np.testing.assert_array_equal(opened(video).read(0, range(COUNT)).actions, clip.actions)
     for shift, message in (
         (1.7e9, r"its first row is at 1\.7e\+09 s, times count from the video's first frame"),
         (-0.45, r"its last row is at 0\.25 s, but the video goes on to 0\.76 s"),

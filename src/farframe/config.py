@@ -113,7 +113,7 @@ class ModelConfig:
 class ReadConfig:
     """How data is read, whatever it is read for."""
 
-    kind: Literal["auto", "tfrecord", "video", "human36m", "shapes"] = "auto"
+    kind: Literal["auto", "tfrecord", "video", "lerobot", "human36m", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
     fps: float = 0.0
     """Resample videos to this constant rate (0: the rate of each file)."""
@@ -128,9 +128,11 @@ class ReadConfig:
     """TFRecords: glob of the validation files (empty: there are none)."""
     test_pattern: str = "*test*"
     """TFRecords: glob of the test files (empty: there are none)."""
+    camera: str = ""
+    """LeRobot: name of the camera, where there are several."""
     controls: Literal["auto", "read", "zeros"] = "auto"
-    """TFRecords: actions and poses where a record has them, else zeros; read: every record must
-    have them; zeros: none are read (the original's robot and human data)."""
+    """Actions and poses where the data has them (TFRecords: else zeros); read: they must be there;
+    zeros: none are read (TFRecords: zeros, as the original's robot and human data)."""
     strict: bool = False
     """Stop at the first file that can't be read, or is shorter than a training clip, instead of
     leaving it out with a warning."""

@@ -11,6 +11,7 @@ import os
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -47,7 +48,8 @@ class PredictOptions:
     crop: str = "center"
     """Videos and pictures: center, stretch, or X,Y,SIDE in pixels."""
     actions: Path | None = None
-    """CSV, .npy or .npz with one action for each frame of the input and on into the future."""
+    """CSV, .npy or .npz with one action for each frame of the input and on into the future
+    (default: those of the input, for a video the table beside it)."""
     samples: int = 1
     """Futures to draw from a stochastic model."""
     int8: bool = False
@@ -55,7 +57,9 @@ class PredictOptions:
     npz: bool = False
     """Also write the numbers: frames, masks, encodings and times."""
     clip: int = 0
-    """TFRecords: number of the record in the file."""
+    """Number of the record in a TFRecord file, or of the episode in a LeRobot folder."""
+    camera: str = ""
+    """LeRobot: name of the camera, where there are several."""
     overwrite: bool = False
     """Replace an earlier prediction in the same folder."""
 
@@ -98,10 +102,11 @@ def predict_file(
 ) -> PredictOutputs:
     """Predict what follows on some frames of ``source`` and write it into the folder ``out``.
 
-    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord file, or ``shapes:INDEX``,
-    a test clip of the shapes world. Frames of it after the context are truth to compare with.
-    Videos play at the input's rate divided by ``every`` and at least one frame a second; with
-    ``at`` they show one frame a second. The files in ``out`` appear together, at the end.
+    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord file, a LeRobotDataset, or
+    ``shapes:INDEX``, a test clip of the shapes world. Frames of it after the context are truth to
+    compare with. Videos play at the input's rate divided by ``every`` and at least one frame a
+    second; with ``at`` they show one frame a second. The files in ``out`` appear together, at the
+    end.
 
     Raises:
         ValueError: for a mistake in the options, or an ``out`` that is a file, can't be written
@@ -112,7 +117,8 @@ def predict_file(
     context = options.context or needed
     check(context >= needed, "--context", context, f"this model needs {needed} frames or more")
     check_out(out, options.overwrite)
-    clip = read_input(source, model.config.frame_size, options, context + options.horizon)
+    controls = bool(model.config.action_dim) and options.actions is None
+    clip = read_input(source, model.config.frame_size, options, context + options.horizon, controls)
     if len(clip) < context:
         raise DataError(
             f"{source} has {len(clip)} frame(s) from frame {options.start} on: {context} are "
@@ -154,25 +160,34 @@ def predict_file(
     )
 
 
-def read_input(source: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
+def read_input(
+    source: Path, frame_size: int, options: PredictOptions, count: int, controls: bool = False
+) -> Clip:
     """Read up to ``count`` frames of ``source`` from ``options.start`` on.
+
+    With ``controls`` a video's actions are looked for beside it.
 
     Raises:
         DataError: if it is missing, of no known kind or broken, or ends before ``start``.
         ValueError: if an option is given that this kind of input has no use for.
     """
     from farframe.data.files import is_regular
+    from farframe.data.lerobot_info import is_lerobot
     from farframe.data.tfrecord_file import is_tfrecord
 
     world = _WORLD.fullmatch(str(source))
     if world and not os.path.exists(source):
-        _refuse(source, options, "clip", "fps", "crop")
+        _refuse(source, options, "clip", "fps", "crop", "camera")
         return _test_clip(int(world[1]), frame_size, options.start, count)
     if not (os.path.isdir(source) or is_regular(source)):
         raise DataError(
             f"{source}: there is no such file or folder; give a video, a GIF, a folder of "
-            "pictures, a TFRecord file, or shapes:0 (shapes:1, ...) for a generated clip"
+            "pictures, a TFRecord file, a LeRobot folder, or shapes:0 (shapes:1, ...) for a "
+            "generated clip"
         )
+    if is_lerobot(source):
+        return _episode(source, frame_size, options, count)
+    _refuse(source, options, "camera")
     if is_tfrecord(source):
         _refuse(source, options, "crop")
         return _record(source, frame_size, options, count)
@@ -180,16 +195,16 @@ def read_input(source: Path, frame_size: int, options: PredictOptions, count: in
     from farframe.data.video_clip import read_video
 
     _refuse(source, options, "clip")
-    folder = source.is_dir()
-    return (read_frames_folder if folder else read_video)(
-        source,
-        frame_size=frame_size,
-        fps=options.fps or (_UNKNOWN_FPS if folder else 0.0),
-        crop=options.crop,
-        start=options.start,
-        count=count,
-        partial=True,
-    )
+    part: dict[str, Any] = {
+        "start": options.start,
+        "count": count,
+        "partial": True,
+        "crop": options.crop,
+    }
+    if source.is_dir():
+        fps = options.fps or _UNKNOWN_FPS
+        return read_frames_folder(source, frame_size=frame_size, fps=fps, **part)
+    return read_video(source, frame_size=frame_size, fps=options.fps, controls=controls, **part)
 
 
 def _refuse(source: Path, options: PredictOptions, *names: str) -> None:
@@ -224,7 +239,29 @@ def _record(path: Path, frame_size: int, options: PredictOptions, count: int) ->
             f"{path} has no readable record {options.clip}: its {len(numbers)} readable records "
             f"are numbered {min(numbers)} to {max(numbers)}; choose another --clip"
         )
-    index = numbers[options.clip]
+    return _part(source, numbers[options.clip], options, count)
+
+
+def _episode(path: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
+    """Some frames of one episode of a LeRobotDataset."""
+    from farframe.data.lerobot import LeRobotSource
+    from farframe.data.part import check_part, crop_of
+
+    crop_of(options.crop)
+    check_part(options.fps, options.start, count)
+    source: ClipSource = LeRobotSource.open(
+        path,
+        frame_size,
+        camera=options.camera,
+        fps=options.fps,
+        crop=options.crop,
+        only=options.clip,
+    )
+    return _part(source, 0, options, count)
+
+
+def _part(source: ClipSource, index: int, options: PredictOptions, count: int) -> Clip:
+    """Frames of a recording, as many as there are."""
     stop = min(options.start + count, source.recordings[index].length)
     return source.read(index, range(min(options.start, stop), stop))
 

@@ -10,26 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from fractions import Fraction
 from functools import cache
 from itertools import chain, pairwise
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 from jaxtyping import Bool, Float, Shaped, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from farframe.atomic import replacing
+from farframe.video_encoder import PLAYABLE, encode, frame_rate
 
 GIVEN, PREDICTED = (0, 170, 60), (225, 30, 40)
 """Border colours: green while frames are given, red once they are predicted."""
 
 _PAGE, _BLANK, _INK = (255, 255, 255), (232, 232, 232), (40, 40, 40)
 _GAP = 6
-_BT709 = 1  # ITU-T H.273's code, the same for colour space, primaries and transfer
 
 
 def to_uint8(frames: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
@@ -171,28 +167,11 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
     Raises:
         ValueError: if there are no frames, ``fps`` isn't positive, or ``path`` isn't a .mp4.
     """
-    rate = _rate(fps)
+    frame_rate(fps)
     rest = iter(frames)
-    first = _even(_first(rest, path))
-    with _named(path, ".mp4") as temporary, _mp4(temporary) as container:
-        stream = container.add_stream(
-            "libx264", rate=rate, options={"crf": "17", "preset": "veryfast"}
-        )
-        stream.height, stream.width = first.shape[:2]
-        stream.pix_fmt = "yuv420p"
-        codec = stream.codec_context
-        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709
-        codec.color_range = ColorRange.MPEG
-        for number, picture in enumerate(chain([first], map(_even, rest))):
-            assert picture.shape == first.shape, f"{picture.shape} after {first.shape}"
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(
-                format="yuv420p",
-                dst_colorspace=Colorspace.ITU709,
-                dst_color_range=ColorRange.MPEG,
-            )
-            frame.pts, frame.time_base = number, 1 / rate
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    first = _first(rest, path)
+    with _named(path, ".mp4") as temporary:
+        encode(temporary, map(_even, chain([first], rest)), fps, PLAYABLE)
 
 
 def write_gif(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float) -> None:
@@ -205,7 +184,7 @@ def write_gif(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: flo
     Raises:
         ValueError: if there are no frames, ``fps`` isn't positive, or ``path`` isn't a .gif.
     """
-    rate = _rate(fps)
+    rate = frame_rate(fps)
     step = math.ceil(rate / 50)
     rest = iter(frames)
     kept = [_first(rest, path), *(x for i, x in enumerate(rest, 1) if i % step == 0)]
@@ -237,19 +216,6 @@ def _named(path: Path, suffix: str) -> AbstractContextManager[Path]:
     if path.suffix.lower() != suffix:
         raise ValueError(f"{path}: the file's name must end in {suffix}")
     return replacing(path)
-
-
-def _mp4(path: Path) -> Any:
-    """Open a container; PyAV types its methods only in part, so ``Any``."""
-    return av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"})
-
-
-def _rate(fps: float) -> Fraction:
-    """Frames per second as a fraction that containers can hold."""
-    rate = Fraction(fps).limit_denominator(100_000) if math.isfinite(fps) else Fraction(0)
-    if rate <= 0:
-        raise ValueError(f"fps is {fps}: must be a positive number of frames per second")
-    return rate
 
 
 def _first(frames: Iterator[np.ndarray], path: Path) -> np.ndarray:

@@ -24,6 +24,7 @@ from farframe.types import Clip
 from farframe.video import pictures, write_video
 from farframe.worlds.shapes import ShapesSource
 
+DATA = Path(__file__).parents[1] / "data"
 SIZE = 32
 LENGTHS = (14, 9, 11)
 
@@ -93,8 +94,13 @@ def shapes(root: Path) -> DataConfig:
     return DataConfig(path="shapes", clips=40, clip_length=12)
 
 
+def lerobot(name: str) -> Callable[[Path], DataConfig]:
+    return lambda root: DataConfig(path=str(DATA / name), camera="front")
+
+
 VIDEO_OPTIONS = ({"fps": 5.0}, {"crop": "0,0,24"})
 HUMAN_OPTIONS = (*VIDEO_OPTIONS, {"crop": "person"})
+LEROBOT = (*VIDEO_OPTIONS, {"camera": "wrist"}, {"controls": "zeros"})
 CASES = {
     "tfrecord-file": Case(kind="tfrecord", make=tfrecord_file),
     "tfrecord-folder": Case(kind="tfrecord", make=tfrecord_folder),
@@ -106,6 +112,13 @@ CASES = {
     ),
     "human36m-streamed": Case(kind="human36m", make=human36m, options=HUMAN_OPTIONS),
     "human36m-cached": Case(kind="human36m", make=human36m, cached=True, options=HUMAN_OPTIONS),
+    "lerobot-v3-streamed": Case(kind="lerobot", make=lerobot("lerobot-v3"), options=LEROBOT),
+    "lerobot-v21-cached": Case(
+        kind="lerobot", make=lerobot("lerobot-v21"), cached=True, options=LEROBOT
+    ),
+    "lerobot-images": Case(
+        kind="lerobot", make=lerobot("lerobot-v3-images"), options=VIDEO_OPTIONS
+    ),
     "shapes": Case(
         kind="shapes",
         make=shapes,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import lerobot_truth as truth
 import numpy as np
 import pytest
 import torch
@@ -444,3 +445,53 @@ def test_actions_that_do_not_fit(
     with pytest.raises(ValueError, match=message):
         predict_file(acting, inputs / source, tmp_path / "out", options=options)
     assert not (tmp_path / "out").exists()
+
+
+def test_the_table_beside_a_video_has_its_actions(inputs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes((inputs / "clip.mp4").read_bytes())
+    rng = np.random.default_rng(0)
+    actions = rng.random((20, 3), np.float32)
+    np.savez(tmp_path / "clip.npz", actions=actions, poses=np.zeros((20, 1)))
+    model = tiny(action_dim=3)
+    options = PredictOptions(horizon=9, start=4, npz=True)
+    predict_file(model, path, tmp_path / "out", options=options)
+    clip = read_input(path, SIZE, options, 11)
+    assert clip.actions.shape == (11, 0)  # a model without actions doesn't look for a table
+    expected = model.predict(clip.frames[:2], actions[4:14], horizon=9)
+    with np.load(tmp_path / "out" / "prediction.npz") as arrays:
+        assert (arrays["frames"] == expected.frames.numpy()).all()
+    for changes, message in (
+        ({"horizon": 19}, r"has 20 actions: 20 are needed|has 16 actions: 20 are needed"),
+        ({"camera": "front"}, "--camera is 'front': means nothing"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predict_file(model, path, tmp_path / "no", options=replace(options, **changes))
+    with pytest.raises(ValueError, match="has actions of 3 numbers: this model was trained with 5"):
+        predict_file(tiny(action_dim=5), path, tmp_path / "no", options=options)
+    (tmp_path / "clip.npz").write_bytes(b"no table")
+    with pytest.raises(ValueError, match=r"clip\.npz: is no file of plain numbers"):
+        predict_file(model, path, tmp_path / "no", options=options)
+    np.save(tmp_path / "other.npy", actions)
+    chosen = replace(options, actions=tmp_path / "other.npy")
+    predict_file(model, path, tmp_path / "other", options=chosen)  # the broken table is not read
+
+
+def test_an_episode_of_a_lerobot_folder(tmp_path: Path) -> None:
+    path, model = truth.DATA / "lerobot-v3", tiny(action_dim=3)
+    options = PredictOptions(horizon=8, clip=1, camera="wrist", crop="0,0,32", npz=True)
+    predict_file(model, path, tmp_path / "out", options=options)
+    clip = read_input(path, SIZE, options, 10)
+    np.testing.assert_array_equal(clip.actions, truth.actions(1))
+    expected = model.predict(clip.frames[:2], clip.actions, horizon=8)
+    with np.load(tmp_path / "out" / "prediction.npz") as arrays:
+        assert (arrays["frames"] == expected.frames.numpy()).all()
+    for changes, message in (
+        ({"clip": 3}, "has no episode 3: its 3 episodes are numbered 0 to 2; choose another"),
+        ({"camera": ""}, "has 2 cameras"),
+        ({"start": 9}, r"has 0 frame\(s\) from frame 9 on"),
+        ({"crop": "round"}, "crop"),
+        ({"horizon": 9}, "has 9 actions: 10 are needed"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            predict_file(model, path, tmp_path / "no", options=replace(options, **changes))

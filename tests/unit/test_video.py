@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from farframe import video
+from farframe.video_encoder import frame_rate
 
 GREEN, RED = np.array(video.GIVEN), np.array(video.PREDICTED)
 
@@ -249,5 +250,5 @@ def test_mistakes_leave_nothing(
 
 
 def test_rates_are_fractions_that_containers_hold() -> None:
-    assert video._rate(30000 / 1001) == Fraction(30000, 1001)
-    assert video._rate(25.0) == 25
+    assert frame_rate(30000 / 1001) == Fraction(30000, 1001)
+    assert frame_rate(25.0) == 25

@@ -363,7 +363,7 @@ def test_streaming_keeps_a_few_files_open(tmp_path: Path, monkeypatch: pytest.Mo
     assert opened == ["0.mkv"]
     for index in range(6):
         source.read(index, range(4))
-    assert len(source._open._readers) == open_files.KEPT_OPEN
+    assert len(source._store.decoder.open_files._readers) == open_files.KEPT_OPEN
     source.read(5, range(4, 8))
     assert len(opened) == 6 or opened.count("5.mkv") == 1
 

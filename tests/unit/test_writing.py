@@ -13,9 +13,10 @@ import pytest
 from farframe.config import DataConfig
 from farframe.data.conversion import ConvertOptions, convert
 from farframe.data.formats import TFRecordFormat
+from farframe.data.shards import plan
 from farframe.data.source import DataError, Recording, open_source
 from farframe.data.splits import Segment, segments
-from farframe.data.writing import RECORD, plan, write_dataset
+from farframe.data.writing import RECORD, write_dataset
 from farframe.types import Clip
 from farframe.worlds.making import MakeOptions, make, preview
 from farframe.worlds.shapes_world import ShapesWorld
@@ -44,12 +45,13 @@ def test_a_plan_deals_out_every_clip_once_and_counts_what_comes_before() -> None
         "test": [Segment(7, 0, 3), Segment(8, 2, 9)],
     }
     shards = plan(parts, 3)
-    assert [(s.split, s.number, s.of, len(s.segments)) for s in shards] == [
+    assert [(s.split, s.part, s.parts, len(s.segments)) for s in shards] == [
         ("train", 0, 3, 3),
         ("train", 1, 3, 3),
         ("train", 2, 3, 1),
         ("test", 0, 1, 2),
     ]
+    assert [(s.number, s.of) for s in shards] == [(0, 4), (1, 4), (2, 4), (3, 4)]
     assert [s.first_clip for s in shards] == [0, 3, 6, 7]
     assert [s.first_frame for s in shards] == [0, 15, 30, 35]
     assert [x for s in shards for x in s.segments] == parts["train"] + parts["test"]

@@ -7,17 +7,19 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 from numpy.lib.npyio import NpzFile
 
+from farframe.data.number_text import read_number_text
 from farframe.data.source import DataError
 
 SUFFIXES = (".csv", ".txt", ".npy", ".npz")
 # All that NumPy has been seen to raise on files that are cut off, garbled or made to harm.
-_BROKEN = (
+BROKEN = (
     ValueError, EOFError, MemoryError, RuntimeError, ArithmeticError, LookupError, TypeError,
     SyntaxError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
@@ -26,9 +28,9 @@ _BROKEN = (
 def read_actions(path: Path) -> Float[np.ndarray, "t a"]:
     """Read one action a row, float32.
 
-    ``.csv`` and ``.txt``: numbers between commas, semicolons, tabs or spaces; a first line with
-    names, empty lines and lines that start with ``#`` are skipped. ``.npy``: an array "t a", or
-    "t" for actions of one number. ``.npz``: the same under the name ``actions``.
+    ``.csv`` and ``.txt``: as ``number_text`` reads them; where a line of names has any that begin
+    with ``action``, these columns are the actions. ``.npy``: an array "t a", or "t" for actions of
+    one number. ``.npz``: the same under the name ``actions``.
 
     Raises:
         DataError: if the file is missing or is none of these, or a number isn't finite; the
@@ -53,23 +55,35 @@ def read_actions(path: Path) -> Float[np.ndarray, "t a"]:
     return actions
 
 
-def _arrays(path: Path, suffix: str) -> np.ndarray:
-    """Read a NumPy file; nothing is ever unpickled."""
+def load_arrays(path: Path, only: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a NumPy file by name, a ``.npy``'s as ``actions``; nothing is ever unpickled.
+
+    With ``only`` those of other names are there, but empty.
+
+    Raises:
+        OSError: if it can't be read; or one of ``BROKEN``.
+    """
     data = io.BytesIO(path.read_bytes())  # NumPy leaves files open that it can't read
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # headers of Python 2
+        loaded = np.load(data, allow_pickle=False)
+    if isinstance(loaded, NpzFile):
+        wanted = loaded.files if only is None else only
+        return {n: loaded[n] if n in wanted else np.empty(0) for n in loaded.files}
+    return {"actions": loaded}
+
+
+def _arrays(path: Path, suffix: str) -> np.ndarray:
+    """Read the actions of a NumPy file."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # headers of Python 2
-            loaded = np.load(data, allow_pickle=False)
-        if isinstance(loaded, NpzFile):
-            if "actions" not in loaded.files:
-                names = ", ".join(loaded.files) or "nothing"
-                raise DataError(f"{path}: has no array named actions, it holds {names}")
-            loaded = loaded["actions"]
-    except DataError:
-        raise
-    except _BROKEN as error:
+        arrays = load_arrays(path, ["actions"])
+    except BROKEN as error:
         reason = " ".join(str(error).split())[:80]
         raise DataError(f"{path}: is no {suffix} file of plain numbers ({reason})") from error
+    if "actions" not in arrays:
+        names = ", ".join(arrays) or "nothing"
+        raise DataError(f"{path}: has no array named actions, it holds {names}")
+    loaded = arrays["actions"]
     if loaded.dtype.kind not in "fiub":
         raise DataError(f"{path}: must hold numbers, not {loaded.dtype}")
     with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite and is refused
@@ -77,39 +91,10 @@ def _arrays(path: Path, suffix: str) -> np.ndarray:
 
 
 def _text(path: Path) -> np.ndarray:
-    """Read lines of numbers."""
-    try:
-        lines = path.read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text; a CSV of actions has one action a line") from error
-    rows: list[list[float]] = []
-    width = first = 0
-    for number, line in enumerate(lines, 1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        try:
-            row = [float(cell) for cell in _cells(line)]
-        except ValueError:
-            row = []
-        if not row:
-            if not first:  # the line with the names
-                first = number
-                continue
-            raise DataError(f"{path}: line {number} is no row of numbers: {line.strip()[:60]!r}")
-        first = first or number
-        width = width or len(row)
-        if len(row) != width:
-            raise DataError(f"{path}: line {number} has {len(row)} numbers, others have {width}")
-        rows.append(row)
-    if not rows:
-        raise DataError(f"{path}: holds no actions")
+    """Read lines of numbers: all columns, or those named action where the names tell."""
+    names, rows = read_number_text(path)
+    chosen = [i for i, name in enumerate(names) if name.lower().startswith("action")]
+    if chosen and len(names) == rows.shape[1]:
+        rows = rows[:, chosen]
     with np.errstate(over="ignore"):
-        return np.array(rows).astype(np.float32)
-
-
-def _cells(line: str) -> list[str]:
-    """Cut a line at its separators; one more at its end is forgiven."""
-    for separator in (";", ",", "\t"):
-        if separator in line:
-            return line.strip().removesuffix(separator).split(separator)
-    return line.split()
+        return rows.astype(np.float32)

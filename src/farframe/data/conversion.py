@@ -9,9 +9,10 @@ from typing import get_args
 
 from farframe.config import FRAME_SIZES, DataConfig, check
 from farframe.data.formats import AnyFormat
+from farframe.data.shards import plan
 from farframe.data.source import DataError, Split, open_source
 from farframe.data.splits import Segment, segments
-from farframe.data.writing import WriteOptions, Written, plan, write_dataset
+from farframe.data.writing import WriteOptions, Written, write_dataset
 
 logger = logging.getLogger("farframe")
 

@@ -8,27 +8,8 @@ from pathlib import Path
 from typing import ClassVar, Literal, Protocol, get_args
 
 from farframe.config import check
-from farframe.data.splits import Segment
+from farframe.data.shards import Shard
 from farframe.types import Clip
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Some consecutive clips of a split, written together by one process.
-
-    ``first_clip`` and ``first_frame`` count the clips and frames of the whole data set that come
-    before, splits in their order, so that whoever writes a shard knows the numbers of its own.
-    """
-
-    split: str
-    number: int
-    """Of this shard within its split, from 0."""
-    of: int
-    """Shards of the split."""
-    segments: tuple[Segment, ...]
-    """What to read of the source: a clip each."""
-    first_clip: int
-    first_frame: int
 
 
 class Format(Protocol):
@@ -36,8 +17,8 @@ class Format(Protocol):
 
     tag: ClassVar[str]
 
-    def written(self, out: Path, name: str, shard: Shard) -> bool:
-        """Whether the shard is there already, whole."""
+    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
+        """Whether a shard is there already, whole, in a data set that is ``finished`` or not."""
         ...
 
     def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
@@ -48,7 +29,7 @@ class Format(Protocol):
         """
         ...
 
-    def finish(self, out: Path, name: str, fingerprint: str) -> None:
+    def finish(self, out: Path) -> None:
         """Write what belongs to the data set as a whole, once all shards are there."""
         ...
 
@@ -67,23 +48,86 @@ class TFRecordFormat:
     def __post_init__(self) -> None:
         check(1 <= self.quality <= 100, "--quality", self.quality, "must be from 1 to 100")
 
-    def written(self, out: Path, name: str, shard: Shard) -> bool:
+    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
         """Whether the shard's file is there: it appears when it is whole."""
-        return _path(out, name, shard).is_file()
+        del finished
+        return self._path(out, name, shard).is_file()
 
     def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
         """One file ``<name>-<split>-00000-of-00012.tfrecord``."""
         from farframe.data.tfrecord_writer import write_tfrecords
 
-        write_tfrecords(_path(out, name, shard), clips, self.image_format, self.quality)
+        write_tfrecords(self._path(out, name, shard), clips, self.image_format, self.quality)
 
-    def finish(self, out: Path, name: str, fingerprint: str) -> None:
+    def finish(self, out: Path) -> None:
         """Nothing: the files are all there is."""
 
+    @staticmethod
+    def _path(out: Path, name: str, shard: Shard) -> Path:
+        return out / f"{name}-{shard.split}-{shard.part:05d}-of-{shard.parts:05d}.tfrecord"
 
-AnyFormat = TFRecordFormat
-FORMATS: dict[str, type[AnyFormat]] = {f.tag: f for f in (get_args(AnyFormat) or (AnyFormat,))}
+
+@dataclass(frozen=True, kw_only=True)
+class VideoFormat:
+    """An mp4 file a clip, in a folder for each split, with a CSV of actions and poses beside it."""
+
+    tag: ClassVar[str] = "video"
+
+    lossless: bool = False
+    """Keep every bit, in files two or three times as large (False: over 40 dB)."""
+
+    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
+        """As its writer's notes say, which vanish when the data set is finished."""
+        from farframe.data.video_writer import finished as shard_finished
+
+        del name
+        return finished or shard_finished(out, shard)
+
+    def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
+        """See ``video_writer.write_shard``."""
+        from farframe.data.video_writer import write_shard
+        from farframe.video_encoder import HIGH, LOSSLESS
+
+        del name
+        write_shard(out, shard, clips, LOSSLESS if self.lossless else HIGH)
+
+    def finish(self, out: Path) -> None:
+        """Take the notes away."""
+        from farframe.data.video_writer import finish
+
+        finish(out)
 
 
-def _path(out: Path, name: str, shard: Shard) -> Path:
-    return out / f"{name}-{shard.split}-{shard.number:05d}-of-{shard.of:05d}.tfrecord"
+@dataclass(frozen=True, kw_only=True)
+class LeRobotFormat:
+    """A LeRobotDataset v3.0, as robot-learning programs read it (needs ``farframe[lerobot]``)."""
+
+    tag: ClassVar[str] = "lerobot"
+
+    lossless: bool = False
+    """Keep every bit of the pictures, in files two or three times as large (False: over 40 dB)."""
+
+    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
+        """As its writer's notes say, which vanish when the data set is finished."""
+        from farframe.data.lerobot_writer import finished as shard_finished
+
+        del name
+        return finished or shard_finished(out, shard)
+
+    def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
+        """See ``lerobot_writer.write_shard``."""
+        from farframe.data.lerobot_writer import ENCODING, write_shard
+        from farframe.video_encoder import LOSSLESS
+
+        del name
+        write_shard(out, shard, clips, LOSSLESS if self.lossless else ENCODING)
+
+    def finish(self, out: Path) -> None:
+        """Write the tables of the whole and take the notes away."""
+        from farframe.data.lerobot_writer import finish
+
+        finish(out)
+
+
+AnyFormat = TFRecordFormat | VideoFormat | LeRobotFormat
+FORMATS: dict[str, type[AnyFormat]] = {form.tag: form for form in get_args(AnyFormat)}

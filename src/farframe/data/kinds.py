@@ -14,6 +14,7 @@ from pathlib import Path
 from farframe.config import DataConfig
 from farframe.data.files import is_image, is_regular, is_video, walk
 from farframe.data.human36m_files import is_human36m
+from farframe.data.lerobot_info import INFO, is_lerobot
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -118,10 +119,43 @@ def _tfrecord_actions(data: DataConfig) -> int:
     return TFRecordSource.action_dim
 
 
+def _open_lerobot(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.lerobot import LeRobotSource
+
+    return LeRobotSource.open(
+        Path(data.path).expanduser(),
+        frame_size,
+        camera=data.camera,
+        fps=float(data.fps),
+        crop=data.crop,
+        controls=data.controls,
+        strict=data.strict,
+        cache=data.cache == "on",
+        cache_dir=cache_dir,
+    )
+
+
+def _lerobot_actions(data: DataConfig) -> int:
+    from farframe.data.lerobot_info import read_info
+
+    actions = read_info(Path(data.path).expanduser(), data.controls != "zeros").actions
+    return actions[1] if actions else 0
+
+
 def _open_video(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
     from farframe.data.video_folder import VideoFolder
 
     return VideoFolder.open(data, frame_size, cache_dir)
+
+
+def _video_actions(data: DataConfig) -> int:
+    from farframe.data.video_choice import find_videos, tables_of
+    from farframe.data.video_table import read_table
+
+    tables = tables_of(find_videos(Path(data.path).expanduser()), data.controls)
+    if not tables:
+        return 0
+    return read_table(next(iter(tables.values()))).actions.shape[1]
 
 
 def _open_shapes(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
@@ -143,6 +177,12 @@ def _no_actions(data: DataConfig) -> int:
 
 
 KINDS: Mapping[str, Kind] = {
+    "lerobot": Kind(
+        looks=f"a LeRobotDataset ({INFO})",
+        open=_open_lerobot,
+        action_dim=_lerobot_actions,
+        marks=is_lerobot,
+    ),
     "tfrecord": Kind(
         looks=f"TFRecords ({NAMES})",
         open=_open_tfrecord,
@@ -158,7 +198,7 @@ KINDS: Mapping[str, Kind] = {
     "video": Kind(
         looks="videos (.mp4, .avi, .mkv, .webm, .gif, ...)",
         open=_open_video,
-        action_dim=_no_actions,
+        action_dim=_video_actions,
         holds=is_video,
     ),
     "shapes": Kind(looks="", open=_open_shapes, action_dim=_no_actions),

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float
 
 from farframe.config import DataConfig
 from farframe.data.concurrency import locked
-from farframe.data.frame_cache import FrameCache
-from farframe.data.open_files import OpenFiles
+from farframe.data.frame_store import FrameStore, check_frames
 from farframe.data.source import DataError, Recording
 from farframe.data.square import Crop, View
-from farframe.data.video_choice import complaints, find_videos
-from farframe.data.video_index import Entry, index_videos, names_of
-from farframe.data.video_seek import FrameReader
-from farframe.data.video_times import VideoError
+from farframe.data.video_choice import Video, find_videos, usable_videos
+from farframe.data.video_index import index_videos, names_of
+from farframe.data.video_pieces import Piece, VideoPieces
 from farframe.data.video_track import Track
 from farframe.types import Clip
 
@@ -33,33 +29,36 @@ class VideoFolder:
     Frame k of a recording is the stored frame whose presentation time is nearest to ``k / fps``
     seconds after the first; of two equally near ones the earlier. With ``data.fps`` 0 a file keeps
     its own average rate and number of frames (so where its rate is constant, its very frames).
-    ``square.View`` tells how frames become squares.
+    ``square.View`` tells how frames become squares, ``video_table`` where actions and poses are
+    found: each frame has those of the stored frame that it shows.
     """
 
     kind = "video"
-    action_dim = 0
-    pose_dim = 0
 
-    def __init__(
-        self,
-        files: Sequence[tuple[str, Path, Entry]],
-        frame_size: int,
-        fps: float,
-        crops: Sequence[Crop],
-    ) -> None:
+    def __init__(self, videos: Sequence[Video], frame_size: int, fps: float) -> None:
         self.frame_size = frame_size
-        self._fps, self._crops = fps, crops
-        self._paths = [path for _, path, _ in files]
-        self._digests = [f"{name}\0{entry.size}\0{entry.digest}" for name, _, entry in files]
-        self._tracks = [entry.track for _, _, entry in files if entry.track is not None]
-        rates = [track.resampled(fps) for track in self._tracks]
+        self._fps, self._crops = fps, [v.crop for v in videos]
+        self._tracks = [v.track for v in videos]
+        self._digests = [v.told for v in videos]
+        rates = [v.track.resampled(fps) for v in videos]
         self._recordings = tuple(
-            Recording(id=name, file=name, length=length, fps=rate)
-            for (name, _, _), (rate, length) in zip(files, rates, strict=True)
+            Recording(id=v.name, file=v.name, length=length, fps=rate)
+            for v, (rate, length) in zip(videos, rates, strict=True)
         )
-        self._starts = [0, *np.cumsum([r.length for r in self._recordings]).tolist()]
-        self._cache: FrameCache | None = None
-        self._open = OpenFiles()
+        pieces = [
+            Piece(
+                name=v.name,
+                path=v.path,
+                track=v.track,
+                crop=v.crop,
+                numbers=v.track.nearest(range(count), rate),
+            )
+            for v, (rate, count) in zip(videos, rates, strict=True)
+        ]
+        self._store = FrameStore(VideoPieces(pieces, frame_size), frame_size)
+        self._starts = np.cumsum([0, *(len(piece.numbers) for piece in pieces)])
+        self._actions, self._poses = _controls(videos, pieces)
+        self.action_dim, self.pose_dim = self._actions.shape[1], self._poses.shape[1]
 
     @classmethod
     def open(
@@ -88,16 +87,13 @@ class VideoFolder:
         path = Path(data.path).expanduser()
         files = find_videos(path) if files is None else files
         with locked(cache_dir):
-            entries = index_videos(files, cache_dir)
-            reasons = complaints(entries, crop_of, data)
-            rows = [(n, files[n], entries[n]) for n, reason in reasons.items() if not reason]
-            if not rows:
+            videos, reasons = usable_videos(files, index_videos(files, cache_dir), crop_of, data)
+            if not videos:
                 tried = names_of([f"{name}: {reason}" for name, reason in reasons.items()])
                 raise DataError(f"no readable video in {path}; tried {tried}")
-            crops = [crop_of(n, e.track) for n, _, e in rows if e.track is not None]
-            source = cls(rows, frame_size, float(data.fps), crops)
+            source = cls(videos, frame_size, float(data.fps))
             if data.cache == "on" and cache_dir is not None:
-                source._fill(cache_dir)
+                source._store.keep(cache_dir, source.fingerprint())
         return source
 
     @property
@@ -109,24 +105,18 @@ class VideoFolder:
         """Frames of one file; see ``ClipSource.read``."""
         index = range(len(self._recordings))[index]
         recording = self._recordings[index]
-        if len(frames) and not (
-            min(frames[0], frames[-1]) >= 0 and max(frames[0], frames[-1]) < recording.length
-        ):
-            raise IndexError(f"{recording.id} has {recording.length} frames, asked for {frames}")
-        if self._cache is None:
-            pixels = self._streamed(index, frames)
-        else:
-            pixels = self._cache.read(self._starts[index] + np.asarray(frames, dtype=np.int64))
+        check_frames(recording, frames)
+        rows = self._starts[index] + np.asarray(frames, dtype=np.int64)
         return Clip(
-            frames=pixels,
-            actions=np.zeros((len(frames), 0), np.float32),
-            poses=np.zeros((len(frames), 0), np.float32),
+            frames=self._store.read(index, frames),
+            actions=self._actions[rows],
+            poses=self._poses[rows],
             fps=recording.fps,
             id=recording.id,
         )
 
     def fingerprint(self) -> str:
-        """Changes with the files' names, sizes and ends, and with how they are read."""
+        """Changes with names, sizes and ends of the files, their tables, and how they are read."""
         lengths = [recording.length for recording in self._recordings]
         crops = f"{self._crops[0] if len(set(self._crops)) == 1 else self._crops}"
         reading = f"{_READING}\0{self.frame_size}\0{self._fps!r}\0{crops}\0{lengths}"
@@ -146,40 +136,18 @@ class VideoFolder:
         """Width and height of the pictures in the files."""
         return {size for track in self._tracks for size in track.sizes}
 
-    def _streamed(self, index: int, frames: range) -> UInt8[np.ndarray, "t 3 s s"]:
-        track, recording = self._tracks[index], self._recordings[index]
-        numbers = track.nearest(frames, recording.fps).tolist()
-        pixels = np.empty((len(numbers), 3, self.frame_size, self.frame_size), np.uint8)
-        try:
-            with self._open.reader(self._paths[index], track) as reader:
-                # Sorted, so that backward ranges decode forward too.
-                order = sorted(range(len(numbers)), key=numbers.__getitem__)
-                squares = reader.squares([numbers[i] for i in order], self.view(index))
-                for place, square in zip(order, squares, strict=True):
-                    pixels[place] = square
-        except VideoError as error:
-            raise DataError(f"{recording.file}: {error}") from error
-        return pixels
 
-    def _fill(self, folder: Path) -> None:
-        """Make sure that all frames are in the cache."""
-        cache = FrameCache(
-            folder / f"frames-{self.fingerprint()[:16]}.npy", self._starts[-1], self.frame_size
-        )
-        if not cache.whole():
-            lengths = [recording.length for recording in self._recordings]
-            cache.write(lengths, self._decode)
-        self._cache = cache
-
-    def _decode(self, index: int, stop: threading.Event) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
-        track, recording = self._tracks[index], self._recordings[index]
-        threads = 0 if len(self._recordings) == 1 else 1  # several files: a thread for each
-        numbers = track.nearest(range(recording.length), recording.fps).tolist()
-        with closing(FrameReader(self._paths[index], track, threads)) as reader:
-            try:
-                for square in reader.squares(numbers, self.view(index)):
-                    if stop.is_set():
-                        return
-                    yield square
-            except VideoError as error:
-                raise DataError(f"{recording.file}: {error}") from error
+def _controls(
+    videos: Sequence[Video], pieces: Sequence[Piece]
+) -> tuple[Float[np.ndarray, "n a"], Float[np.ndarray, "n p"]]:
+    """The actions and poses of all output frames, from the tables beside the videos."""
+    actions, poses = list[np.ndarray](), list[np.ndarray]()
+    for video, piece in zip(videos, pieces, strict=True):
+        if video.table is None:
+            actions.append(np.zeros((len(piece.numbers), 0), np.float32))
+            poses.append(actions[-1])
+        else:
+            rows = video.table.rows(video.track)[piece.numbers]
+            actions.append(video.table.actions[rows])
+            poses.append(video.table.poses[rows])
+    return np.concatenate(actions), np.concatenate(poses)

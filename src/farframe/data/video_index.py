@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ def _entry(path: Path, threads: int, stopped: Callable[[], bool]) -> Entry:
     try:
         status = path.stat()
         facts: dict[str, Any] = {"size": status.st_size, "modified": status.st_mtime_ns}
-        facts["digest"] = _digest(path, status.st_size)
+        facts["digest"] = ends(path)
     except OSError as error:
         return Entry(size=-1, modified=0, digest="", error=f"it can't be read ({error.strerror})")
     try:
@@ -94,9 +95,11 @@ def _entry(path: Path, threads: int, stopped: Callable[[], bool]) -> Entry:
         return Entry(**facts, error=str(error))
 
 
-def _digest(path: Path, size: int) -> str:
+def ends(path: Path) -> str:
+    """Hex digest of the first and the last 64 KiB of a file."""
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(ENDS))
+        size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - ENDS))
         digest.update(file.read(ENDS))
     return digest.hexdigest()

@@ -55,7 +55,7 @@ class Track:
     @cached_property
     def _turnovers(self) -> Float[np.ndarray, " m"]:
         """Seconds after which frame i + 1 is the nearest one."""
-        return (self.times[:-1] + self.times[1:]) / 2 + TIE
+        return _turnovers(self.times)
 
     def resampled(self, fps: float) -> tuple[float, int]:
         """Output rate and number of frames at ``fps`` (0: the file's own average rate).
@@ -68,18 +68,15 @@ class Track:
         """
         if fps <= 0:
             return self.rate, self.length
-        seconds = float(self.times[-1])
-        wanted = (seconds + 0.25 / self.rate) * fps
-        if not wanted <= MAX_REPEATS * self.length:  # infinite rates too
-            raise VideoError(
-                f"its {self.length} frames span {seconds:.6g} s: at {fps:g} frames a second each "
-                f"would be repeated more than {MAX_REPEATS} times; lower --data.fps"
-            )
-        return fps, int(wanted) + 1
+        return fps, _count(float(self.times[-1]), self.length, self.rate, fps)
 
     def nearest(self, frames: Sequence[int] | range, rate: float) -> Int[np.ndarray, " m"]:
         """The stored frame nearest in time to each output frame at ``rate``."""
-        return np.searchsorted(self._turnovers, np.asarray(frames, dtype=np.float64) / rate)
+        return self.at(np.asarray(frames, dtype=np.float64) / rate)
+
+    def at(self, seconds: Float[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+        """The stored frame nearest to each time after the first frame; of two the earlier."""
+        return np.searchsorted(self._turnovers, seconds)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON; times become runs of equal steps, ``[first, [[step, repeats], ...]]``."""
@@ -132,3 +129,28 @@ class Track:
             turn=Turn(*data["turn"]),
             damage=data["damage"],
         )
+
+
+def resampled(times: Float[np.ndarray, " n"], rate: float, fps: float) -> Int[np.ndarray, " m"]:
+    """Which of some moments, about ``1 / rate`` apart from 0 on, is nearest to each ``k / fps``.
+
+    Raises:
+        VideoError: if moments would be repeated beyond reason.
+    """
+    count = _count(float(times[-1]), len(times), rate, fps)
+    return np.searchsorted(_turnovers(times), np.arange(count) / fps)
+
+
+def _turnovers(times: Float[np.ndarray, " n"]) -> Float[np.ndarray, " m"]:
+    return (times[:-1] + times[1:]) / 2 + TIE
+
+
+def _count(seconds: float, length: int, rate: float, fps: float) -> int:
+    """How many frames at ``fps`` are shown of ``length`` stored ones that span ``seconds``."""
+    wanted = (seconds + 0.25 / rate) * fps
+    if not wanted <= MAX_REPEATS * length:  # infinite rates too
+        raise VideoError(
+            f"its {length} frames span {seconds:.6g} s: at {fps:g} frames a second each would be "
+            f"repeated more than {MAX_REPEATS} times; lower --data.fps"
+        )
+    return int(wanted) + 1

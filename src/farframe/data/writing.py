@@ -22,10 +22,10 @@ from farframe import __version__
 from farframe.atomic import replacing
 from farframe.config import check
 from farframe.data.concurrency import locked
-from farframe.data.formats import AnyFormat, Shard
+from farframe.data.formats import AnyFormat
 from farframe.data.progress import progress
+from farframe.data.shards import Shard
 from farframe.data.source import ClipSource
-from farframe.data.splits import Segment
 from farframe.types import Clip
 
 logger = logging.getLogger("farframe")
@@ -55,25 +55,6 @@ class Written:
     splits: Mapping[str, tuple[int, int]]
     shards: int
     new_shards: int
-
-
-def plan(
-    parts: Mapping[str, Sequence[Segment]], shard_clips: int, together: int = 1
-) -> list[Shard]:
-    """Deal the clips of each split out into shards of about ``shard_clips``.
-
-    ``together`` clips in a row are never parted: the clips of a scene.
-    """
-    shards: list[Shard] = []
-    clip = frame = 0
-    for split, segments in parts.items():
-        size = together * max(1, round(shard_clips / together))
-        pieces = [tuple(segments[i : i + size]) for i in range(0, len(segments), size)]
-        for number, piece in enumerate(pieces):
-            shards.append(Shard(split, number, len(pieces), piece, clip, frame))
-            clip += len(piece)
-            frame += sum(s.stop - s.start for s in piece)
-    return shards
 
 
 def write_dataset(
@@ -115,8 +96,10 @@ def write_dataset(
 
 def _write(job: Job, shards: Sequence[Shard], record: Mapping[str, Any], processes: int) -> Written:
     form, out, name = job.form, job.out, job.name
-    _begin(out, record)
-    todo = [shard for shard in shards if not form.written(out, name, shard)]
+    finished = _begin(out, record)
+    todo = [shard for shard in shards if not form.written(out, name, shard, finished)]
+    if finished and not todo:
+        return Written(out, _sizes(shards), len(shards), 0)
     if len(todo) < len(shards) and todo:
         logger.info("%s: %d of %d files are there", out, len(shards) - len(todo), len(shards))
     with progress("writing", sum(len(s.segments) for s in todo), "clips") as advance:
@@ -126,7 +109,7 @@ def _write(job: Job, shards: Sequence[Shard], record: Mapping[str, Any], process
         else:
             for shard in todo:
                 job.write(shard, lambda: advance(1))
-    form.finish(out, name, str(record["fingerprint"]))
+    form.finish(out)
     _store(out, {**record, "finished": True})
     return Written(out, _sizes(shards), len(shards), len(todo))
 
@@ -204,8 +187,9 @@ def _sizes(shards: Sequence[Shard]) -> dict[str, tuple[int, int]]:
     return sizes
 
 
-def _begin(out: Path, record: Mapping[str, Any]) -> None:
-    """Make the folder ours, or find that it is this very data set, begun."""
+def _begin(out: Path, record: Mapping[str, Any]) -> bool:
+    """Make the folder ours, or find that it is this very data set; whether it is finished."""
+    there: dict[str, Any] = {}
     if (out / RECORD).is_file():
         try:
             there = json.loads((out / RECORD).read_text(encoding="utf-8"))
@@ -224,8 +208,9 @@ def _begin(out: Path, record: Mapping[str, Any]) -> None:
         raise ValueError(f"{out} is not empty: give a new folder, or one that was begun before")
     else:
         _store(out, record)
-    for leftover in out.glob(".*.tmp"):  # of a killed process
+    for leftover in out.rglob(".*.tmp"):  # of a killed process
         leftover.unlink(missing_ok=True)
+    return bool(there.get("finished"))
 
 
 def _short(value: object) -> str:

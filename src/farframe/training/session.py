@@ -262,7 +262,7 @@ def _checked_data(
         "mode",
         config.mode.tag,
         f"needs data with poses of {config.mode.pose_dim} numbers, but those of {config.data.path} "
-        f"have {source.pose_dim}: choose robot data (TFRecords), or another mode",
+        f"have {source.pose_dim}: choose data with such poses, or another mode",
     )
     fingerprint = source.fingerprint()
     if found is not None and world.first and fingerprint != stored_fingerprint(out):

@@ -9,8 +9,9 @@ from pathlib import Path
 from farframe.config import check
 from farframe.data.contact_sheet import contact_sheet
 from farframe.data.formats import AnyFormat
+from farframe.data.shards import plan
 from farframe.data.splits import Segment
-from farframe.data.writing import WriteOptions, Written, plan, write_dataset
+from farframe.data.writing import WriteOptions, Written, write_dataset
 from farframe.video import beside, enlarge, pictures, write_png, write_video
 from farframe.worlds.catalogue import AnyWorld
 from farframe.worlds.world_source import WorldSource

@@ -126,6 +126,8 @@ class DataConfig:
     """Resample videos to this constant rate (0: the rate of each file)."""
     crop: str = "center"
     """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels."""
+    camera: str = ""
+    """Data with several cameras: which one (empty: the only one; BAIR's softmotion: image_aux1)."""
     split: Literal["auto", "source", "pattern", "hash", "time"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"

@@ -13,6 +13,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+from dialect_files import write_push, write_softmotion
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows
@@ -70,6 +71,17 @@ def tfrecord_folder(root: Path) -> DataConfig:
     return DataConfig(path=str(folder))
 
 
+def push(root: Path) -> DataConfig:
+    write_push(root / "push_train.tfrecord-00000-of-00001", [world_clip(0, 14), world_clip(1, 9)])
+    return DataConfig(path=str(root / "push_train.tfrecord-00000-of-00001"))
+
+
+def softmotion(root: Path) -> DataConfig:
+    write_softmotion(root / "train" / "traj_0_to_1.tfrecords", [world_clip(0, 12)])
+    write_softmotion(root / "test" / "traj_0_to_1.tfrecords", [world_clip(1, 11)])
+    return DataConfig(path=str(root))
+
+
 def video_file(root: Path) -> DataConfig:
     video(root / "one.mp4", 0, 20)
     return DataConfig(path=str(root / "one.mp4"))
@@ -90,6 +102,10 @@ VIDEO_OPTIONS = ({"fps": 5.0}, {"crop": "0,0,24"})
 CASES = {
     "tfrecord-file": Case(kind="tfrecord", make=tfrecord_file),
     "tfrecord-folder": Case(kind="tfrecord", make=tfrecord_folder),
+    "tfrecord-push": Case(kind="tfrecord", make=push, options=({"crop": "stretch"}, {"fps": 5.0})),
+    "tfrecord-softmotion": Case(
+        kind="tfrecord", make=softmotion, options=({"camera": "image_main"}, {"controls": "zeros"})
+    ),
     "video-file-streamed": Case(kind="video", make=video_file, options=VIDEO_OPTIONS),
     "video-file-cached": Case(kind="video", make=video_file, cached=True, options=VIDEO_OPTIONS),
     "video-folder-streamed": Case(kind="video", make=video_folder, options=VIDEO_OPTIONS),

@@ -107,14 +107,16 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
         fps=data.fps,
         strict=data.strict,
         controls=data.controls,
+        camera=data.camera,
+        crop=data.crop,
         cache_dir=cache_dir,
     )
 
 
 def _tfrecord_actions(data: DataConfig) -> int:
-    from farframe.data.tfrecord import TFRecordSource
+    from farframe.data.tfrecord_choice import first_action_dim
 
-    return TFRecordSource.action_dim
+    return first_action_dim(Path(data.path).expanduser())
 
 
 def _open_video(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:

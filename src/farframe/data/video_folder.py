@@ -15,7 +15,7 @@ from farframe.config import DataConfig
 from farframe.data.concurrency import locked
 from farframe.data.frame_cache import FrameCache
 from farframe.data.open_files import OpenFiles
-from farframe.data.source import DataError, Recording
+from farframe.data.source import DataError, Recording, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.video_choice import complaints, find_videos
 from farframe.data.video_index import Entry, index_videos, names_of
@@ -91,10 +91,7 @@ class VideoFolder:
         """Frames of one file; see ``ClipSource.read``."""
         index = range(len(self._recordings))[index]
         recording = self._recordings[index]
-        if len(frames) and not (
-            min(frames[0], frames[-1]) >= 0 and max(frames[0], frames[-1]) < recording.length
-        ):
-            raise IndexError(f"{recording.id} has {recording.length} frames, asked for {frames}")
+        check_frames(recording, frames)
         if self._cache is None:
             pixels = self._streamed(index, frames)
         else:

@@ -116,16 +116,18 @@ class DataConfig:
     path: str = "shapes"
     """A file or folder of a kind that docs/data.md lists (videos, pictures, TFRecords, LeRobot,
     ...), or the name of a world (shapes)."""
-    kind: Literal["auto", "tfrecord", "video", "shapes"] = "auto"
+    kind: Literal["auto", "tfrecord", "video", "frames", "hdf5", "shapes"] = "auto"
     """Which reader; auto looks at what the path holds."""
     sequence_length: int = 20
     """Frames of a training clip, counted after the stride: context and future together."""
     stride: int = 1
     """Take every n-th frame."""
     fps: float = 0.0
-    """Resample videos to this constant rate (0: the rate of each file)."""
+    """Resample videos to this constant rate (0: the rate of each file). Other data isn't resampled:
+    for it this is the rate it is said to have (0: what it says, or docs/data.md)."""
     crop: str = "center"
-    """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels."""
+    """Videos, pictures, HDF5, Google's push: center (largest centred square), stretch (to a
+    square), or X,Y,SIDE in pixels."""
     camera: str = ""
     """Data with several cameras: which one (empty: the only one; BAIR's softmotion: image_aux1)."""
     split: Literal["auto", "source", "pattern", "hash", "time"] = "auto"
@@ -146,7 +148,8 @@ class DataConfig:
     """Training clips are turned in hue by up to this share of the colour circle, each by its own
     angle (0: not; 0.5: any hue, the original's --color_data_augment)."""
     cache: Literal["on", "off"] = "on"
-    """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
+    """Keep decoded frames of videos and pictures in a memory-mapped array in the run's folder; off
+    streams them."""
     strict: bool = False
     """Stop at the first file that can't be read, or is shorter than a training clip, instead of
     leaving it out with a warning."""

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 from dialect_files import write_push, write_softmotion
+from PIL import Image
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows
@@ -94,6 +95,26 @@ def video_folder(root: Path) -> DataConfig:
     return DataConfig(path=str(folder))
 
 
+def save_pictures(folder: Path, clip: Clip, tables: bool = True) -> None:
+    folder.mkdir(parents=True)
+    for i, picture in enumerate(pictures(clip.frames)):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+    if tables:
+        np.save(folder / "actions.npy", clip.actions)
+        np.savetxt(folder / "poses.csv", clip.poses, "%.9g", delimiter=",")
+
+
+def frames_one(root: Path) -> DataConfig:
+    save_pictures(root / "one", world_clip(0, 14), tables=False)
+    return DataConfig(path=str(root / "one"))
+
+
+def frames_folders(root: Path) -> DataConfig:
+    for i, (name, length) in enumerate(zip(("b", "a", "deep/c"), LENGTHS, strict=True)):
+        save_pictures(root / "pictures" / name, world_clip(i, length, 48 + 16 * i))
+    return DataConfig(path=str(root / "pictures"))
+
+
 def shapes(root: Path) -> DataConfig:
     return DataConfig(path="shapes", clips=40, clip_length=12)
 
@@ -111,6 +132,11 @@ CASES = {
     "video-folder-streamed": Case(kind="video", make=video_folder, options=VIDEO_OPTIONS),
     "video-folder-cached": Case(
         kind="video", make=video_folder, cached=True, options=VIDEO_OPTIONS
+    ),
+    "frames-one-streamed": Case(kind="frames", make=frames_one, options=VIDEO_OPTIONS),
+    "frames-folders-streamed": Case(kind="frames", make=frames_folders, options=VIDEO_OPTIONS),
+    "frames-folders-cached": Case(
+        kind="frames", make=frames_folders, cached=True, options=VIDEO_OPTIONS
     ),
     "shapes": Case(
         kind="shapes",
@@ -180,7 +206,7 @@ def test_recordings_are_distinct_and_say_what_they_are(opened: Opened) -> None:
         assert recording.length > 0
         assert recording.fps > 0
         folder = opened.root if Path(opened.data.path).is_file() else Path(opened.data.path)
-        assert not recording.file or (folder / recording.file).is_file()
+        assert not recording.file or (folder / recording.file).exists()
 
 
 def test_every_recording_has_the_frames_it_says(opened: Opened) -> None:
@@ -302,7 +328,9 @@ def test_another_place_is_the_same_data(opened: Opened, tmp_path: Path) -> None:
     assert_same(moved.read(0, range(9)), opened.source.read(0, range(9)))
 
 
-@pytest.mark.parametrize("name", ["tfrecord-folder", "video-folder-streamed", "shapes"])
+@pytest.mark.parametrize(
+    "name", ["tfrecord-folder", "video-folder-streamed", "frames-folders-cached", "shapes"]
+)
 def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     data = case.make(tmp_path)
@@ -311,6 +339,8 @@ def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
         data = replace(data, clips=data.clips + 5)
     elif case.kind == "video":
         video(tmp_path / "videos" / "0-first.mp4", 5, 9)
+    elif case.kind == "frames":
+        save_pictures(tmp_path / "pictures" / "0-first", world_clip(5, 9))
     else:
         write_tfrecords(tmp_path / "records" / "0-train.tfrecord", [world_clip(5, 9)])
     after = case.open(tmp_path, data)

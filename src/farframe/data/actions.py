@@ -23,37 +23,37 @@ _BROKEN = (
 )  # fmt: skip
 
 
-def read_actions(path: Path) -> Float[np.ndarray, "t a"]:
-    """Read one action a row, float32.
+def read_actions(path: Path, name: str = "actions") -> Float[np.ndarray, "t a"]:
+    """Read one action a row, float32 (or one pose, if that is their ``name``).
 
     ``.csv`` and ``.txt``: numbers between commas, semicolons, tabs or spaces; a first line with
     names, empty lines and lines that start with ``#`` are skipped. ``.npy``: an array "t a", or
-    "t" for actions of one number. ``.npz``: the same under the name ``actions``.
+    "t" for actions of one number. ``.npz``: the same under the name ``actions`` (``name``).
 
     Raises:
         DataError: if the file is missing or is none of these, or a number isn't finite; the
             message names the line.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file of actions")
+        raise DataError(f"{path}: there is no such file of {name}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path}: actions must be a file that ends in {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: {name} must be a file that ends in {', '.join(SUFFIXES)}")
     try:
-        actions = _text(path) if suffix in (".csv", ".txt") else _arrays(path, suffix)
+        actions = _text(path) if suffix in (".csv", ".txt") else _arrays(path, suffix, name)
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
     if actions.ndim != 2 or not actions.size:
         raise DataError(
-            f"{path}: holds an array of shape {actions.shape}, actions are (frames, numbers)"
+            f"{path}: holds an array of shape {actions.shape}, {name} are (frames, numbers)"
         )
     wrong = np.flatnonzero(~np.isfinite(actions).all(1))
     if wrong.size:
-        raise DataError(f"{path}: action {wrong[0]} (counted from 0) holds NaN or infinity")
+        raise DataError(f"{path}: {name[:-1]} {wrong[0]} (counted from 0) holds NaN or infinity")
     return actions
 
 
-def _arrays(path: Path, suffix: str) -> np.ndarray:
+def _arrays(path: Path, suffix: str, name: str) -> np.ndarray:
     """Read a NumPy file; nothing is ever unpickled."""
     data = io.BytesIO(path.read_bytes())  # NumPy leaves files open that it can't read
     try:
@@ -61,10 +61,10 @@ def _arrays(path: Path, suffix: str) -> np.ndarray:
             warnings.simplefilter("ignore")  # headers of Python 2
             loaded = np.load(data, allow_pickle=False)
         if isinstance(loaded, NpzFile):
-            if "actions" not in loaded.files:
+            if name not in loaded.files:
                 names = ", ".join(loaded.files) or "nothing"
-                raise DataError(f"{path}: has no array named actions, it holds {names}")
-            loaded = loaded["actions"]
+                raise DataError(f"{path}: has no array named {name}, it holds {names}")
+            loaded = loaded[name]
     except DataError:
         raise
     except _BROKEN as error:
@@ -81,7 +81,7 @@ def _text(path: Path) -> np.ndarray:
     try:
         lines = path.read_text("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is no text; a CSV of actions has one action a line") from error
+        raise DataError(f"{path}: is no text; a CSV has one frame a line") from error
     rows: list[list[float]] = []
     width = first = 0
     for number, line in enumerate(lines, 1):
@@ -102,7 +102,7 @@ def _text(path: Path) -> np.ndarray:
             raise DataError(f"{path}: line {number} has {len(row)} numbers, others have {width}")
         rows.append(row)
     if not rows:
-        raise DataError(f"{path}: holds no actions")
+        raise DataError(f"{path}: holds no numbers")
     with np.errstate(over="ignore"):
         return np.array(rows).astype(np.float32)
 

@@ -125,6 +125,18 @@ def _open_video(data: DataConfig, frame_size: int, cache_dir: Path | None) -> Cl
     return VideoFolder.open(data, frame_size, cache_dir)
 
 
+def _open_frames(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.frames_folder import FramesFolder
+
+    return FramesFolder.open(data, frame_size, cache_dir)
+
+
+def _frames_actions(data: DataConfig) -> int:
+    from farframe.data.frames_folder import first_action_dim
+
+    return first_action_dim(data)
+
+
 def _open_shapes(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
     from farframe.worlds.shapes import ShapesSource
 
@@ -149,6 +161,12 @@ KINDS: Mapping[str, Kind] = {
         open=_open_video,
         action_dim=_no_actions,
         holds=is_video,
+    ),
+    "frames": Kind(
+        looks="pictures (.png, .jpg, ...)",
+        open=_open_frames,
+        action_dim=_frames_actions,
+        holds=is_image,
     ),
     "shapes": Kind(looks="", open=_open_shapes, action_dim=_no_actions),
 }

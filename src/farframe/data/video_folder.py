@@ -133,13 +133,10 @@ class VideoFolder:
 
     def _fill(self, folder: Path) -> None:
         """Make sure that all frames are in the cache."""
-        cache = FrameCache(
-            folder / f"frames-{self.fingerprint()[:16]}.npy", self._starts[-1], self.frame_size
+        lengths = [recording.length for recording in self._recordings]
+        self._cache = FrameCache.filled(
+            folder, self.fingerprint(), lengths, self.frame_size, self._decode
         )
-        if not cache.whole():
-            lengths = [recording.length for recording in self._recordings]
-            cache.write(lengths, self._decode)
-        self._cache = cache
 
     def _decode(self, index: int, stop: threading.Event) -> Iterator[UInt8[np.ndarray, "3 s s"]]:
         track, recording = self._tracks[index], self._recordings[index]

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 from dialect_files import write_push, write_softmotion
+from hdf5_files import write_demos
 from PIL import Image
 
 from farframe.config import DataConfig
@@ -115,6 +116,13 @@ def frames_folders(root: Path) -> DataConfig:
     return DataConfig(path=str(root / "pictures"))
 
 
+def demos(root: Path) -> DataConfig:
+    clips = [replace(clip, poses=clip.poses[:, :9]) for clip in map(world_clip, range(3), LENGTHS)]
+    write_demos(root / "demos" / "b.hdf5", clips[:2], cameras=("agentview", "wrist"))
+    write_demos(root / "demos" / "deep" / "a.h5", clips[2:], cameras=("agentview", "wrist"))
+    return DataConfig(path=str(root / "demos"), camera="agentview")
+
+
 def shapes(root: Path) -> DataConfig:
     return DataConfig(path="shapes", clips=40, clip_length=12)
 
@@ -137,6 +145,9 @@ CASES = {
     "frames-folders-streamed": Case(kind="frames", make=frames_folders, options=VIDEO_OPTIONS),
     "frames-folders-cached": Case(
         kind="frames", make=frames_folders, cached=True, options=VIDEO_OPTIONS
+    ),
+    "hdf5": Case(
+        kind="hdf5", make=demos, options=({"crop": "0,0,24"}, {"fps": 5.0}, {"camera": "wrist"})
     ),
     "shapes": Case(
         kind="shapes",
@@ -329,7 +340,7 @@ def test_another_place_is_the_same_data(opened: Opened, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["tfrecord-folder", "video-folder-streamed", "frames-folders-cached", "shapes"]
+    "name", ["tfrecord-folder", "video-folder-streamed", "frames-folders-cached", "hdf5", "shapes"]
 )
 def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
     case = CASES[name]
@@ -339,6 +350,9 @@ def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
         data = replace(data, clips=data.clips + 5)
     elif case.kind == "video":
         video(tmp_path / "videos" / "0-first.mp4", 5, 9)
+    elif case.kind == "hdf5":
+        clip = world_clip(5, 9)
+        write_demos(tmp_path / "demos" / "0.hdf5", [replace(clip, poses=clip.poses[:, :9])])
     elif case.kind == "frames":
         save_pictures(tmp_path / "pictures" / "0-first", world_clip(5, 9))
     else:

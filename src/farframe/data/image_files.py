@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
-from farframe.data.files import is_image
+from farframe.data.files import is_image, natural
 from farframe.data.source import DataError
 from farframe.data.square import over_white
 from farframe.data.video_reader import MAX_PIXELS
@@ -34,12 +33,6 @@ def pictures_in(folder: Path) -> list[os.DirEntry[str]]:
     except OSError as error:
         raise DataError(f"{folder} can't be listed: {error.strerror}") from error
     return sorted(found, key=lambda entry: natural(entry.name))
-
-
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sorting key by which img2 comes before img10."""
-    parts = re.split(r"([0-9]+)", name.lower())
-    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts], name
 
 
 def size_of(path: Path) -> tuple[int, int]:

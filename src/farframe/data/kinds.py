@@ -13,6 +13,7 @@ from pathlib import Path
 
 from farframe.config import DataConfig
 from farframe.data.files import is_image, is_regular, is_video, walk
+from farframe.data.hdf5_layout import is_hdf5
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -137,6 +138,18 @@ def _frames_actions(data: DataConfig) -> int:
     return first_action_dim(data)
 
 
+def _open_hdf5(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.hdf5 import Hdf5Source
+
+    return Hdf5Source.open(data, frame_size)
+
+
+def _hdf5_actions(data: DataConfig) -> int:
+    from farframe.data.hdf5 import first_action_dim
+
+    return first_action_dim(data)
+
+
 def _open_shapes(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
     from farframe.worlds.shapes import ShapesSource
 
@@ -167,6 +180,12 @@ KINDS: Mapping[str, Kind] = {
         open=_open_frames,
         action_dim=_frames_actions,
         holds=is_image,
+    ),
+    "hdf5": Kind(
+        looks="HDF5 files (.hdf5, .h5)",
+        open=_open_hdf5,
+        action_dim=_hdf5_actions,
+        holds=is_hdf5,
     ),
     "shapes": Kind(looks="", open=_open_shapes, action_dim=_no_actions),
 }

@@ -14,8 +14,8 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 from dialect_files import write_push, write_softmotion
-from hdf5_files import write_demos
 from PIL import Image
+from robomimic_files import write_demos
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows

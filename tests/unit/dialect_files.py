@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from farframe.data.tfrecord_features import bytes_feature, example, float_feature
 from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc
+from farframe.data.tfrecord_serialize import bytes_feature, example, float_feature
 from farframe.data.tfrecord_writer import encode_image
 from farframe.types import Clip
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from farframe.config import DataConfig
-from farframe.data import frames_folder, frames_index
+from farframe.data import frames_folder, frames_index, frames_store
 from farframe.data.source import ClipSource, DataError, actions_in, open_source
 from farframe.data.splits import segments, split_mode
 
@@ -151,8 +151,7 @@ def test_what_does_not_fit_is_left_out_with_one_line(
         opened(tmp_path, crop="0,0,40", strict=True)
     assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match=r"no readable folder of pictures in .*; tried \.: "):
-        only = tmp_path / "b"
-        opened(only, crop="0,0,99")
+        opened(tmp_path / "b", crop="0,0,99")
 
 
 def cut_off(path: Path) -> None:
@@ -218,7 +217,7 @@ def test_an_unchanged_folder_is_not_looked_at_again(
     assert looked[10:] == ["b"] * 5
     folder(data / "b", 6)
     assert opened(data, cache).fingerprint() != first
-    (cache / frames_index.INDEX_NAME).write_text("{")
+    (cache / frames_store.INDEX_NAME).write_text("{")
     assert len(opened(data, cache).recordings) == 2
     assert "is damaged and is made anew" in caplog.text
 

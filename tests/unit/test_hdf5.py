@@ -11,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from hdf5_files import ENV, write_demos
+from robomimic_files import ENV, write_demos
 
 from farframe.config import DataConfig
 from farframe.data.source import ClipSource, DataError, actions_in, data_kind, open_source
@@ -65,7 +65,8 @@ def test_pictures_are_cropped_as_videos_are(tmp_path: Path) -> None:
 def test_a_camera_is_named_where_there_are_several(tmp_path: Path) -> None:
     write_demos(tmp_path / "a.hdf5", [clip()], cameras=("agentview", "robot0_eye_in_hand"))
     with pytest.raises(
-        DataError, match="several cameras: choose one of agentview, robot0_eye_in_hand by --data.c"
+        DataError,
+        match=r"several cameras: choose one of agentview, robot0_eye_in_hand by --data\.c",
     ):
         opened(tmp_path)
     with pytest.raises(DataError, match="no camera front: choose one of agentview, robot0"):
@@ -132,7 +133,7 @@ DEMO = "data/demo_1"
         (instead(f"{DEMO}/actions", np.zeros((5, 7))), "actions has 5 rows for 6 pictures"),
         (instead(f"{DEMO}/actions", np.zeros(6)), r"actions has shape \(6,\)"),
         (instead(f"{DEMO}/actions", np.full((6, 7), np.nan)), "actions holds .*not finite"),
-        (instead(f"{DEMO}/actions", np.zeros((6, 4))), "actions of 4 numbers .* demo_0 has 7"),
+        (instead(f"{DEMO}/actions", np.zeros((6, 4))), "actions of 4 numbers .*demo_0 has 7"),
         (without(f"{DEMO}/actions"), "actions of 0 numbers"),
         (instead(f"{DEMO}/obs/robot0_eef_pos", np.zeros((6, 9))), "poses of 15"),
         (

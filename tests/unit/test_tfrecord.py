@@ -13,7 +13,7 @@ from dialect_files import write_examples
 
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord import TFRecordSource
-from farframe.data.tfrecord_features import bytes_feature, example
+from farframe.data.tfrecord_serialize import bytes_feature, example
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.types import Clip
 

@@ -17,15 +17,14 @@ from farframe.data.images import decode_images
 from farframe.data.resize import resized
 from farframe.data.source import DataError, actions_in, open_source
 from farframe.data.tfrecord import TFRecordSource
-from farframe.data.tfrecord_features import (
+from farframe.data.tfrecord_features import features_of, one_value
+from farframe.data.tfrecord_file import scan
+from farframe.data.tfrecord_serialize import (
     bytes_feature,
     example,
-    features_of,
     float_feature,
     integer_feature,
-    one_value,
 )
-from farframe.data.tfrecord_file import scan
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.types import Clip
 

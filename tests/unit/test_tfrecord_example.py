@@ -11,8 +11,10 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from farframe.data.images import JPEG, PNG
-from farframe.data.tfrecord_example import Record, RecordError, parse_record, serialize_record
+from farframe.data.tfrecord_example import Record, parse_record
+from farframe.data.tfrecord_features import RecordError
 from farframe.data.tfrecord_file import masked_crc
+from farframe.data.tfrecord_serialize import serialize_record
 
 
 @cache

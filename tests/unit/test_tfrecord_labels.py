@@ -15,9 +15,10 @@ from farframe.data import tfrecord_labels
 from farframe.data.source import DataError
 from farframe.data.tfrecord import TFRecordSource
 from farframe.data.tfrecord_example import parse_record
-from farframe.data.tfrecord_features import bytes_feature, example, features_of, integer_feature
+from farframe.data.tfrecord_features import features_of
 from farframe.data.tfrecord_file import scan
-from farframe.data.tfrecord_labels import Labels, label_features
+from farframe.data.tfrecord_labels import Labels
+from farframe.data.tfrecord_serialize import bytes_feature, example, integer_feature, label_features
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.types import Clip
 from farframe.worlds.shapes import ShapesSource

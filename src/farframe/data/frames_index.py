@@ -7,44 +7,21 @@ off; it is not decoded.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from farframe.atomic import replacing
+from farframe.data.frames_store import Entry, load_index, store_index
 from farframe.data.image_files import pictures_in, pixels_of, size_of
 from farframe.data.progress import progress
 from farframe.data.source import DataError
 
 logger = logging.getLogger("farframe")
 
-INDEX_NAME = "pictures-index.json"
-VERSION = 1
 ENDS = 4096  # bytes at either end of a picture that are hashed
 _MARKS = {".png": b"IEND", ".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9"}  # what whole ones end with
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One folder of pictures: the first ``length`` of them can be used; ``problem`` says why less.
-
-    ``listing`` (names, sizes and times of the files) tells whether it is still true, ``digest`` is
-    of names, sizes and ends: copies are the same recording. All pictures are ``width`` by
-    ``height``.
-    """
-
-    listing: str
-    digest: str
-    pictures: int
-    length: int
-    width: int = 0
-    height: int = 0
-    problem: str = ""
 
 
 def find_folders(path: Path) -> dict[str, Path]:
@@ -85,35 +62,6 @@ def index_folders(folders: Mapping[str, Path], cache_dir: Path | None) -> dict[s
     if any(known.get(name) != entry for name, entry in out.items()):
         store_index(cache_dir, known | out)
     return out
-
-
-def load_index(cache_dir: Path | None) -> dict[str, Entry]:
-    """Everything remembered; nothing if the file is missing, damaged or of another version."""
-    if cache_dir is None:
-        return {}
-    try:
-        data = json.loads((cache_dir / INDEX_NAME).read_bytes())
-        if data["version"] != VERSION or data["sum"] != _sum(data["folders"]):
-            return {}
-        return {name: Entry(**entry) for name, entry in data["folders"].items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        path = cache_dir / INDEX_NAME
-        logger.warning("%s is damaged and is made anew (%s)", path, type(error).__name__)
-        return {}
-
-
-def store_index(cache_dir: Path | None, entries: Mapping[str, Entry]) -> None:
-    """Remember; where that can't be, only time is lost."""
-    if cache_dir is None:
-        return
-    folders = {name: asdict(entry) for name, entry in entries.items()}
-    text = json.dumps({"version": VERSION, "sum": _sum(folders), "folders": folders})
-    with suppress(OSError):
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        with replacing(cache_dir / INDEX_NAME) as partial:
-            partial.write_text(text, encoding="ascii")
 
 
 def _holding(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[str]:
@@ -174,7 +122,3 @@ def _other_size(name: str, mine: tuple[int, int], other: str, first: tuple[int, 
         f"{name} is {mine[0]}x{mine[1]}, {other} is {first[0]}x{first[1]}: all pictures of a "
         "folder must have one size"
     )
-
-
-def _sum(folders: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(folders, sort_keys=True).encode()).hexdigest()

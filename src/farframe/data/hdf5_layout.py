@@ -10,19 +10,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from farframe.data.files import is_regular, natural
+from farframe.data.files import natural
+from farframe.data.hdf5_files import h5py_or_line
 from farframe.data.source import DataError, Split
 
-SUFFIXES = (".hdf5", ".h5")
-MAGIC = b"\x89HDF\r\n\x1a\n"
 POSES = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos")
 """Observations that make up a pose, as far as they are there: robomimic's standard ones."""
 
@@ -53,35 +50,6 @@ class Demo:
         return sum(width for _, width in self.poses)
 
 
-def is_hdf5(path: Path) -> bool:
-    """Whether a file is named like HDF5."""
-    return path.suffix.lower() in SUFFIXES and is_regular(path)
-
-
-@contextmanager
-def opened(path: Path) -> Generator[Any]:
-    """An ``h5py.File`` to read from.
-
-    Raises:
-        DataError: if h5py is missing, or the file is none or damaged.
-    """
-    h5py = _h5py()
-    try:
-        if not is_regular(path):
-            raise DataError(f"{path} does not exist")
-        with path.open("rb") as raw:
-            if raw.read(len(MAGIC)) != MAGIC:
-                raise DataError(f"{path} is no HDF5 file: copy it here again, or name another")
-        with h5py.File(path, "r") as file:
-            yield file
-    except DataError:
-        raise
-    # What h5py raises for damaged files; KeyError and ValueError where parts are missing.
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:150] or type(error).__name__
-        raise DataError(f"{path} can't be read ({reason}): copy it here again") from error
-
-
 def rate_of(file: Any) -> float:
     """Frames per second, from the environment's ``control_freq``, or ``FPS``."""
     try:
@@ -98,7 +66,7 @@ def demos_of(file: Any, camera: str) -> Iterator[Demo]:
     Raises:
         DataError: if it has none.
     """
-    h5py = _h5py()
+    h5py = h5py_or_line()
     data = file.get("data")
     if not isinstance(data, h5py.Group):
         names = ", ".join(sorted(file)[:5]) or "nothing"
@@ -125,7 +93,7 @@ def _splits(file: Any) -> dict[str, Split]:
 
 
 def _demo(demo: Any, name: str, camera: str, split: Split | None) -> Demo:
-    h5py = _h5py()
+    h5py = h5py_or_line()
     obs = demo.get("obs")
     if not isinstance(obs, h5py.Group):
         raise DataError(
@@ -186,11 +154,3 @@ def _width(key: str, table: Any, length: int) -> int:
     if not np.isfinite(table[()]).all():
         raise DataError(f"{key} holds numbers that are not finite")
     return int(table.shape[1])
-
-
-def _h5py() -> Any:
-    try:
-        import h5py
-    except ImportError as error:
-        raise DataError("HDF5 needs h5py: pip install 'farframe[hdf5]'") from error
-    return h5py

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from farframe.config import DataConfig
 from farframe.data.files import is_image, is_regular, is_video, walk
-from farframe.data.hdf5_layout import is_hdf5
+from farframe.data.hdf5_files import is_hdf5
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -115,7 +115,7 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
 
 
 def _tfrecord_actions(data: DataConfig) -> int:
-    from farframe.data.tfrecord_choice import first_action_dim
+    from farframe.data.tfrecord_find import first_action_dim
 
     return first_action_dim(Path(data.path).expanduser())
 
@@ -133,7 +133,7 @@ def _open_frames(data: DataConfig, frame_size: int, cache_dir: Path | None) -> C
 
 
 def _frames_actions(data: DataConfig) -> int:
-    from farframe.data.frames_folder import first_action_dim
+    from farframe.data.frames_choice import first_action_dim
 
     return first_action_dim(data)
 
@@ -145,7 +145,7 @@ def _open_hdf5(data: DataConfig, frame_size: int, cache_dir: Path | None) -> Cli
 
 
 def _hdf5_actions(data: DataConfig) -> int:
-    from farframe.data.hdf5 import first_action_dim
+    from farframe.data.hdf5_choice import first_action_dim
 
     return first_action_dim(data)
 

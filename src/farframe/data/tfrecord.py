@@ -20,7 +20,8 @@ from farframe.data.resize import resized
 from farframe.data.source import DataError, Recording, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.tfrecord_choice import choose_records
-from farframe.data.tfrecord_example import BAIR, DIALECTS, Record, parse_record, pictures
+from farframe.data.tfrecord_dialects import BAIR, DIALECTS
+from farframe.data.tfrecord_example import Record, parse_record, pictures
 from farframe.data.tfrecord_features import RecordError
 from farframe.data.tfrecord_file import read_record
 from farframe.data.tfrecord_index import PLACE, FileIndex

@@ -1,4 +1,4 @@
-"""``tf.train.Example`` on the wire: keys -> bytes, floats or integers, read and written by hand.
+"""``tf.train.Example`` on the wire: keys -> bytes, floats or integers, read by hand.
 
 Three nested messages: Example is {1: Features}; Features {1: repeated {1: key, 2: Feature}};
 Feature one of {1: BytesList, 2: FloatList, 3: Int64List}; a list {1: repeated value}. Values stay
@@ -7,12 +7,12 @@ views into the record, and every length is checked against the bytes that are th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32
 
-from farframe.wire import WireError, field, spans, varint
+from farframe.wire import WireError, spans, varint
 
 Features = dict[str, tuple[int, int]]
 """Key -> where its Feature starts and ends in the record."""
@@ -126,36 +126,6 @@ def float_rows(
     if wrong.size:
         raise RecordError(f"{keys[wrong[0]]} holds numbers that are not finite")
     return out
-
-
-def bytes_feature(value: bytes) -> bytes:
-    """A Feature with one value of bytes."""
-    return field(1, field(1, value))
-
-
-def float_feature(values: Float32[np.ndarray, " n"]) -> bytes:
-    """A Feature with a list of floats."""
-    return field(2, field(1, values.astype("<f4").tobytes()))
-
-
-def integer_feature(values: Int64[np.ndarray, " n"]) -> bytes:
-    """A Feature with a list of integers."""
-    out = bytearray()
-    for value in values.tolist():
-        value &= (1 << 64) - 1
-        while value > 127:
-            out.append(value & 127 | 128)
-            value >>= 7
-        out.append(value)
-    return field(3, field(1, bytes(out)))
-
-
-def example(features: Mapping[str, bytes]) -> bytes:
-    """The Example with these Features."""
-    entries = (
-        field(1, field(1, name.encode()) + field(2, value)) for name, value in features.items()
-    )
-    return field(1, b"".join(entries))
 
 
 def _values(payload: bytes, start: int, end: int, kind: int, key: str) -> Iterator[tuple[int, int]]:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 
 from farframe.atomic import replacing
 from farframe.data.files import is_regular
-from farframe.data.tfrecord_example import DIALECTS, parse_record
+from farframe.data.tfrecord_dialects import DIALECTS
+from farframe.data.tfrecord_example import parse_record
 from farframe.data.tfrecord_features import RecordError
 from farframe.data.tfrecord_file import FOOTER, HEADER, Framed, masked_crc, scan
 from farframe.data.tfrecord_labels import label_names

@@ -18,16 +18,12 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from PIL import Image
 
-from farframe.config import check
 from farframe.data.images import MAX_PIXELS
 from farframe.data.source import DataError
 from farframe.data.tfrecord_features import (
     PREFIX,
     RecordError,
-    bytes_feature,
-    float_feature,
     floats,
-    integer_feature,
     integers,
     kind_of,
     one_value,
@@ -38,33 +34,6 @@ SOFT = "mask"
 
 View = bytes | memoryview
 Result = TypeVar("Result")
-
-
-def label_features(labels: Mapping[str, Shaped[np.ndarray, "t ..."]]) -> dict[str, bytes]:
-    """Key -> Feature of all labels of a clip.
-
-    Raises:
-        ValueError: for labels that are no numbers.
-    """
-    out: dict[str, bytes] = {}
-    for name, values in labels.items():
-        check(
-            values.dtype.kind in "fiub",
-            f"label {name}: dtype",
-            str(values.dtype),
-            "must be numbers",
-        )
-        picture = values.dtype == np.uint8 and values.ndim == 3
-        for i, frame in enumerate(values):
-            if picture:
-                out[f"{PREFIX}{name}_{i}"] = bytes_feature(_png(frame))
-            elif values.dtype.kind == "f":
-                out[f"{PREFIX}{name}_{i}"] = float_feature(frame.astype(np.float32).reshape(-1))
-            else:
-                out[f"{PREFIX}{name}_{i}"] = integer_feature(frame.astype(np.int64).reshape(-1))
-        if not picture:
-            out[f"{PREFIX}{name}_shape"] = integer_feature(np.array(values.shape[1:], np.int64))
-    return out
 
 
 def label_names(features: Mapping[str, View], count: int) -> list[str]:
@@ -169,12 +138,6 @@ class Labels(Mapping[str, np.ndarray]):
     def _integers(self, key: str) -> list[int]:
         data = bytes(self._features[key])
         return integers(data, {key: (0, len(data))}, key)
-
-
-def _png(frame: UInt8[np.ndarray, "h w"]) -> bytes:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(frame)).save(file, "PNG")
-    return file.getvalue()
 
 
 def _grey(data: bytes, key: str) -> UInt8[np.ndarray, "h w"]:

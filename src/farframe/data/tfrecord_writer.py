@@ -17,9 +17,10 @@ from PIL import Image
 
 from farframe.atomic import replacing
 from farframe.config import check
-from farframe.data.tfrecord_example import ACTION, POSE, Record, serialize_record
+from farframe.data.tfrecord_dialects import ACTION, POSE
+from farframe.data.tfrecord_example import Record
 from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc
-from farframe.data.tfrecord_labels import label_features
+from farframe.data.tfrecord_serialize import label_features, serialize_record
 from farframe.types import Clip
 
 

@@ -19,11 +19,13 @@ from farframe import __version__
 from farframe.config import DataConfig, check
 from farframe.data.actions import read_actions
 from farframe.data.source import ClipSource, DataError
+from farframe.data.tables import file_beside
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.prediction_files import check_out, draw, staged, write_files
 from farframe.types import Clip
 
-_UNKNOWN_FPS = 10.0  # rate of pictures and TFRecords, whose files tell none: Robot Push's
+_UNKNOWN_FPS = 10.0  # rate of pictures and TFRecords whose files tell none: Robot Push's
+_NUMBER = re.compile(r"\d+$")
 _WORLD = re.compile(r"shapes:(\d{1,6})")
 
 
@@ -42,18 +44,21 @@ class PredictOptions:
     context: int = 0
     """Frames given to the model (0: as many as it was trained with)."""
     fps: float = 0.0
-    """Resample a video to this rate first (0: its own). Pictures and TFRecords have no rate: for
-    them it only sets how fast the result plays (0: 10)."""
+    """Resample a video to this rate first (0: its own). For pictures, TFRecords and HDF5 it only
+    sets how fast the result plays (0: what the file says, or 10)."""
     crop: str = "center"
-    """Videos and pictures: center, stretch, or X,Y,SIDE in pixels."""
+    """Videos, pictures, HDF5, Google's push: center, stretch, or X,Y,SIDE in pixels."""
+    camera: str = ""
+    """TFRecords and HDF5 with several cameras: which one."""
     actions: Path | None = None
-    """CSV, .npy or .npz with one action for each frame of the input and on into the future."""
+    """CSV, .npy or .npz with one action for each frame of the input and on into the future (a
+    folder of pictures: actions.csv, .npy or .npz in it)."""
     samples: int = 1
     """Futures to draw from a stochastic model."""
     npz: bool = False
     """Also write the numbers: frames, masks, encodings and times."""
     clip: int = 0
-    """TFRecords: number of the record in the file."""
+    """TFRecords and HDF5: number of the record, or of the demonstration, in the file."""
     overwrite: bool = False
     """Replace an earlier prediction in the same folder."""
 
@@ -96,10 +101,11 @@ def predict_file(
 ) -> PredictOutputs:
     """Predict what follows on some frames of ``source`` and write it into the folder ``out``.
 
-    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord file, or ``shapes:INDEX``,
-    a test clip of the shapes world. Frames of it after the context are truth to compare with.
-    Videos play at the input's rate divided by ``every`` and at least one frame a second; with
-    ``at`` they show one frame a second. The files in ``out`` appear together, at the end.
+    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord or HDF5 file, or
+    ``shapes:INDEX``, a test clip of the shapes world. Frames of it after the context are truth to
+    compare with. Videos play at the input's rate divided by ``every`` and at least one frame a
+    second; with ``at`` they show one frame a second. The files in ``out`` appear together, at the
+    end.
 
     Raises:
         ValueError: for a mistake in the options, or an ``out`` that is a file, can't be written
@@ -159,24 +165,24 @@ def read_input(source: Path, frame_size: int, options: PredictOptions, count: in
         ValueError: if an option is given that this kind of input has no use for.
     """
     from farframe.data.files import is_regular
+    from farframe.data.hdf5_files import is_hdf5
     from farframe.data.tfrecord_file import is_tfrecord
 
     world = _WORLD.fullmatch(str(source))
     if world and not os.path.exists(source):
-        _refuse(source, options, "clip", "fps", "crop")
+        _refuse(source, options, "clip", "fps", "crop", "camera")
         return _test_clip(int(world[1]), frame_size, options.start, count)
     if not (os.path.isdir(source) or is_regular(source)):
         raise DataError(
             f"{source}: there is no such file or folder; give a video, a GIF, a folder of "
-            "pictures, a TFRecord file, or shapes:0 (shapes:1, ...) for a generated clip"
+            "pictures, a TFRecord or HDF5 file, or shapes:0 (shapes:1, ...) for a generated clip"
         )
-    if is_tfrecord(source):
-        _refuse(source, options, "crop")
+    if is_hdf5(source) or is_tfrecord(source):
         return _record(source, frame_size, options, count)
     from farframe.data.image_folder import read_frames_folder
     from farframe.data.video_clip import read_video
 
-    _refuse(source, options, "clip")
+    _refuse(source, options, "clip", "camera")
     folder = source.is_dir()
     return (read_frames_folder if folder else read_video)(
         source,
@@ -209,21 +215,42 @@ def _test_clip(index: int, frame_size: int, start: int, count: int) -> Clip:
 
 
 def _record(path: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
-    """Some frames of one TFRecord."""
-    from farframe.data.tfrecord import TFRecordSource
-
-    source: ClipSource = TFRecordSource.open(
-        path, frame_size, fps=options.fps or _UNKNOWN_FPS, store_index=False
-    )
-    numbers = {int(r.id.rpartition(":")[2]): i for i, r in enumerate(source.recordings)}
+    """Some frames of one record of a TFRecord file, or of one demonstration of an HDF5 file."""
+    source = _source(path, frame_size, options)
+    ends = (_NUMBER.search(recording.id) for recording in source.recordings)
+    numbers = {int(end[0]): i for i, end in enumerate(ends) if end}
     if options.clip not in numbers:
+        known = f"numbered {min(numbers)} to {max(numbers)}" if numbers else "not numbered"
         raise DataError(
-            f"{path} has no readable record {options.clip}: its {len(numbers)} readable records "
-            f"are numbered {min(numbers)} to {max(numbers)}; choose another --clip"
+            f"{path} has no readable record {options.clip}: its {len(source.recordings)} readable "
+            f"records are {known}; choose another --clip"
         )
     index = numbers[options.clip]
     stop = min(options.start + count, source.recordings[index].length)
     return source.read(index, range(min(options.start, stop), stop))
+
+
+def _source(path: Path, frame_size: int, options: PredictOptions) -> ClipSource:
+    from farframe.data.hdf5 import Hdf5Source
+    from farframe.data.hdf5_files import is_hdf5
+    from farframe.data.tfrecord import TFRecordSource
+
+    crop, camera = options.crop, options.camera
+    if is_hdf5(path):
+        data = DataConfig(path=str(path), fps=options.fps, crop=crop, camera=camera)
+        return Hdf5Source.open(data, frame_size)
+    source = TFRecordSource.open(
+        path,
+        frame_size,
+        fps=options.fps,
+        default_fps=_UNKNOWN_FPS,
+        camera=camera,
+        crop=crop,
+        store_index=False,
+    )
+    if not source.crops:
+        _refuse(path, options, "crop")
+    return source
 
 
 def _actions(
@@ -238,8 +265,11 @@ def _actions(
         rule = "this model was trained without actions; leave it out"
         check(options.actions is None, "--actions", str(options.actions), rule)
         return None
-    given = clip.actions if options.actions is None else read_actions(options.actions)
-    where = options.actions or source
+    file = options.actions
+    if file is None and source.is_dir():
+        file = file_beside(source, "actions")
+    given = clip.actions if file is None else read_actions(file)
+    where = file or source
     rows = options.start + steps
     if not given.shape[1]:
         raise DataError(
@@ -251,7 +281,7 @@ def _actions(
             f"{where} has actions of {given.shape[1]} numbers: this model was trained with "
             f"{action_dim}"
         )
-    if options.actions is None:
+    if file is None:
         rows = steps
     if len(given) < rows:
         raise DataError(

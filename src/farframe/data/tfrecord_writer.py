@@ -33,8 +33,8 @@ def write_tfrecords(
     """Write one record a clip and return how many; ``path`` appears when all are written.
 
     PNG keeps every pixel; JPEG (``quality`` 1 to 100) is several times smaller, as the original's
-    data was. Poses, actions and labels (``tfrecord_labels.py``) are written where the clips have
-    them. Read back, poses and actions of any width are the same numbers; without either, the
+    data was. Poses and actions of any width, labels (``tfrecord_labels.py``) and a rate other than
+    1.0 are written where the clips have them. Of clips with neither poses nor actions the
     original's zeros are read.
 
     Raises:
@@ -73,8 +73,10 @@ def _payload(clip: Clip, image_format: str, quality: int) -> bytes:
     )
     images = tuple(memoryview(encode_image(f, image_format, quality)) for f in clip.frames)
     actions, poses = (np.asarray(x, np.float32) for x in (clip.actions, clip.poses))
+    # Records that say no rate are read as 1.0: clips of them are written as they were.
+    fps = 0.0 if clip.fps == 1.0 else clip.fps
     return serialize_record(
-        Record(images, actions, poses, fps=clip.fps, labels=label_features(clip.labels))
+        Record(images, actions, poses, fps=fps, labels=label_features(clip.labels))
     )
 
 

@@ -55,7 +55,9 @@ def choose_demos(data: DataConfig) -> tuple[Path, list[Found]]:
             if data.strict:
                 raise DataError(f"{complaints[-1]}; mend it, or drop --data.strict")
     if not found:
-        raise DataError(f"no readable clip in {data.path}; tried {names_of(complaints)}")
+        told = {c.rpartition(": ")[2]: c for c in reversed(complaints)}  # the same once
+        tried = names_of([*reversed(told.values())])
+        raise DataError(f"no readable clip in {data.path}; tried {tried}")
     for complaint in complaints:
         logger.warning("skipping %s", complaint)
     return root, _agreed(found)

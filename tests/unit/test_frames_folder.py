@@ -197,6 +197,18 @@ def test_a_broken_picture_ends_its_recording(
         opened(data, tmp_path / "other", strict=True)
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_a_picture_that_was_cut_off_is_found_without_decoding_all(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder(tmp_path / "a", 5, suffix=suffix)
+    path = tmp_path / "a" / f"3{suffix}"
+    path.write_bytes(path.read_bytes()[:-40])
+    monkeypatch.setattr(frames_folder, "pixels_of", None)
+    source = opened(tmp_path)
+    assert [r.length for r in source.recordings] == [3]
+
+
 def test_an_unchanged_folder_is_not_looked_at_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

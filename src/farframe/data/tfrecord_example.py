@@ -100,8 +100,8 @@ def _demand_controls(features: Features, dialect: Dialect) -> None:
     for key in wanted or [*dialect.poses[:1]]:
         if key.format(0) not in features:
             raise RecordError(
-                f"{key.format(0)} is missing, and actions and poses are asked for (--data.controls "
-                "auto does without)"
+                f"{key.format(0)} is missing, and actions and poses are asked for "
+                "(--data.controls auto takes zeros instead)"
             )
 
 

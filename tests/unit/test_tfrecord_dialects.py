@@ -29,8 +29,9 @@ from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.types import Clip
 
 FIXTURES = Path(__file__).parents[1] / "data" / "tfrecord"
-PUSH = FIXTURES / "push_train.tfrecord-00000-of-00001"
-BAIR = FIXTURES / "traj_0_to_1.tfrecords"
+PUBLISHED = FIXTURES.with_name("tfrecord_published")
+PUSH = PUBLISHED / "push_train.tfrecord-00000-of-00001"
+BAIR = PUBLISHED / "traj_0_to_1.tfrecords"
 
 
 def clip(actions: int = 5, poses: int = 12, length: int = 4, fps: float = 0.0) -> Clip:

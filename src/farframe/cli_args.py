@@ -19,7 +19,7 @@ from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.evaluation.report import EvaluateOptions
 from farframe.interop.tf_import import ImportOptions
 from farframe.modes import MODES, Mode
-from farframe.prediction import PredictOptions
+from farframe.prediction_options import PredictOptions
 from farframe.run import RunConfig
 
 

@@ -113,13 +113,19 @@ class ModelConfig:
 class ReadConfig:
     """How data is read, whatever it is read for."""
 
-    kind: Literal["auto", "tfrecord", "video", "lerobot", "human36m", "shapes"] = "auto"
+    kind: Literal[
+        "auto", "tfrecord", "video", "frames", "lerobot", "hdf5", "human36m", "shapes"
+    ] = "auto"
     """Which reader; auto looks at what the path holds."""
     fps: float = 0.0
-    """Resample videos to this constant rate (0: the rate of each file)."""
+    """Resample videos to this constant rate (0: the rate of each file). Other data isn't resampled:
+    for it this is the rate it is said to have (0: what it says, or docs/data.md)."""
     crop: str = "center"
-    """Videos: center (largest centred square), stretch (to a square), or X,Y,SIDE in pixels;
-    Human3.6M: also person (the square around its joints), and srvp (100,100,800, as SRVP did)."""
+    """Videos, pictures, HDF5, Google's push: center (largest centred square), stretch (to a
+    square), or X,Y,SIDE in pixels; Human3.6M: also person (the square around its joints), and srvp
+    (100,100,800, as SRVP did)."""
+    camera: str = ""
+    """Data with several cameras: which one (empty: the only one; BAIR's softmotion: image_aux1)."""
     split: Literal["auto", "source", "pattern", "hash", "time", "srvp"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"
@@ -128,8 +134,6 @@ class ReadConfig:
     """TFRecords: glob of the validation files (empty: there are none)."""
     test_pattern: str = "*test*"
     """TFRecords: glob of the test files (empty: there are none)."""
-    camera: str = ""
-    """LeRobot: name of the camera, where there are several."""
     controls: Literal["auto", "read", "zeros"] = "auto"
     """Actions and poses where the data has them (TFRecords: else zeros); read: they must be there;
     zeros: none are read (TFRecords: zeros, as the original's robot and human data)."""
@@ -166,7 +170,8 @@ class DataConfig(ReadConfig):
     """Training clips are turned in hue by up to this share of the colour circle, each by its own
     angle (0: not; 0.5: any hue, the original's --color_data_augment)."""
     cache: Literal["on", "off"] = "on"
-    """Keep decoded video frames in a memory-mapped array in the run's folder; off streams them."""
+    """Keep decoded frames of videos and pictures in a memory-mapped array in the run's folder; off
+    streams them."""
     batch_size: int = 8
     """Clips of a batch, over all processes."""
     workers: int = 0

@@ -6,80 +6,17 @@ first predicted frame, 0 the last given one.
 
 from __future__ import annotations
 
-import math
-import os
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from jaxtyping import Float
 
 from farframe import __version__
-from farframe.config import DataConfig, check
-from farframe.data.actions import read_actions
-from farframe.data.source import ClipSource, DataError
+from farframe.config import check
+from farframe.data.source import DataError
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.prediction_files import check_out, draw, staged, write_files
+from farframe.prediction_input import actions_for, read_input
+from farframe.prediction_options import PredictOptions
 from farframe.types import Clip
-
-_UNKNOWN_FPS = 10.0  # rate of pictures and TFRecords, whose files tell none: Robot Push's
-_WORLD = re.compile(r"shapes:(\d{1,6})")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PredictOptions:
-    """What to predict, and from which part of the input."""
-
-    horizon: int
-    """Frames to predict after the context."""
-    every: int = 1
-    """Draw every n-th of them only."""
-    at: tuple[int, ...] = ()
-    """Draw only these, counted from 1 after the context: 1000 is the 1,000th predicted frame."""
-    start: int = 0
-    """Frame of the input, counted from 0 (and after --fps), at which the context starts."""
-    context: int = 0
-    """Frames given to the model (0: as many as it was trained with)."""
-    fps: float = 0.0
-    """Resample a video to this rate first (0: its own). Pictures and TFRecords have no rate: for
-    them it only sets how fast the result plays (0: 10)."""
-    crop: str = "center"
-    """Videos and pictures: center, stretch, or X,Y,SIDE in pixels."""
-    actions: Path | None = None
-    """CSV, .npy or .npz with one action for each frame of the input and on into the future
-    (default: those of the input, for a video the table beside it)."""
-    samples: int = 1
-    """Futures to draw from a stochastic model."""
-    int8: bool = False
-    """Draw in 8 bits: several times faster on CPUs that can, nearly as good."""
-    npz: bool = False
-    """Also write the numbers: frames, masks, encodings and times."""
-    clip: int = 0
-    """Number of the record in a TFRecord file, or of the episode in a LeRobot folder."""
-    camera: str = ""
-    """LeRobot: name of the camera, where there are several."""
-    overwrite: bool = False
-    """Replace an earlier prediction in the same folder."""
-
-    def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            check(getattr(self, name) >= least, f"--{name}", getattr(self, name), _at_least(least))
-        check(math.isfinite(self.fps), "--fps", self.fps, "must be a finite number")
-        last = self.horizon
-        check(self.every <= last, "--every", self.every, f"must lie in 1 to {last}, the horizon")
-        wrong = [frame for frame in self.at if not 1 <= frame <= last]
-        rule = f"predicted frames are numbered 1 to {last}, the horizon; raise --horizon for later"
-        check(not wrong, "--at", ",".join(map(str, wrong)), rule)
-        check(not self.at or self.every == 1, "--every", self.every, "excludes --at: give one")
-
-
-_LEAST = {"horizon": 1, "every": 1, "start": 0, "context": 0, "fps": 0, "samples": 1, "clip": 0}
-
-
-def _at_least(least: int) -> str:
-    return f"must be at least {least}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,11 +39,9 @@ def predict_file(
 ) -> PredictOutputs:
     """Predict what follows on some frames of ``source`` and write it into the folder ``out``.
 
-    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord file, a LeRobotDataset, or
-    ``shapes:INDEX``, a test clip of the shapes world. Frames of it after the context are truth to
-    compare with. Videos play at the input's rate divided by ``every`` and at least one frame a
-    second; with ``at`` they show one frame a second. The files in ``out`` appear together, at the
-    end.
+    ``source`` is a video file, a GIF, a folder of pictures, a TFRecord or HDF5 file, a
+    LeRobotDataset, or ``shapes:INDEX``, a test clip of the shapes world. Frames of it after the
+    context are truth to compare with. The files in ``out`` appear together, at the end.
 
     Raises:
         ValueError: for a mistake in the options, or an ``out`` that is a file, can't be written
@@ -126,16 +61,14 @@ def predict_file(
         )
     prediction = model.predict(
         clip.frames[:context],
-        _actions(clip, source, model.config.action_dim, options, context),
+        actions_for(clip, source, model.config.action_dim, options, context),
         horizon=options.horizon,
         every=options.every,
         at=sorted(set(options.at)) or None,
         samples=options.samples,
         int8=options.int8,
     )
-    drawing = draw(clip, context, prediction)
-    slowest = min(clip.fps, 1.0)
-    fps = slowest if options.at else max(clip.fps / options.every, slowest)
+    drawing, fps = draw(clip, context, prediction), _playback_fps(clip, options)
     report = {
         "farframe": __version__,
         "input": str(source),
@@ -160,143 +93,7 @@ def predict_file(
     )
 
 
-def read_input(
-    source: Path, frame_size: int, options: PredictOptions, count: int, controls: bool = False
-) -> Clip:
-    """Read up to ``count`` frames of ``source`` from ``options.start`` on.
-
-    With ``controls`` a video's actions are looked for beside it.
-
-    Raises:
-        DataError: if it is missing, of no known kind or broken, or ends before ``start``.
-        ValueError: if an option is given that this kind of input has no use for.
-    """
-    from farframe.data.files import is_regular
-    from farframe.data.lerobot_info import is_lerobot
-    from farframe.data.tfrecord_file import is_tfrecord
-
-    world = _WORLD.fullmatch(str(source))
-    if world and not os.path.exists(source):
-        _refuse(source, options, "clip", "fps", "crop", "camera")
-        return _test_clip(int(world[1]), frame_size, options.start, count)
-    if not (os.path.isdir(source) or is_regular(source)):
-        raise DataError(
-            f"{source}: there is no such file or folder; give a video, a GIF, a folder of "
-            "pictures, a TFRecord file, a LeRobot folder, or shapes:0 (shapes:1, ...) for a "
-            "generated clip"
-        )
-    if is_lerobot(source):
-        return _episode(source, frame_size, options, count)
-    _refuse(source, options, "camera")
-    if is_tfrecord(source):
-        _refuse(source, options, "crop")
-        return _record(source, frame_size, options, count)
-    from farframe.data.image_folder import read_frames_folder
-    from farframe.data.video_clip import read_video
-
-    _refuse(source, options, "clip")
-    part: dict[str, Any] = {
-        "start": options.start,
-        "count": count,
-        "partial": True,
-        "crop": options.crop,
-    }
-    if source.is_dir():
-        fps = options.fps or _UNKNOWN_FPS
-        return read_frames_folder(source, frame_size=frame_size, fps=fps, **part)
-    return read_video(source, frame_size=frame_size, fps=options.fps, controls=controls, **part)
-
-
-def _refuse(source: Path, options: PredictOptions, *names: str) -> None:
-    """Complain about options that would be ignored in silence."""
-    for name in names:
-        value = getattr(options, name)
-        unset = value == getattr(PredictOptions, name)
-        check(unset, f"--{name}", value, f"means nothing for {source}; leave it out")
-
-
-def _test_clip(index: int, frame_size: int, start: int, count: int) -> Clip:
-    """Clip ``index`` of the shapes world's test split, which no run is ever trained on."""
-    from farframe.data.splits import segments
-    from farframe.worlds.shapes import ShapesSource
-
-    clips = 20 * index + 200  # a tenth of them are test clips
-    source = ShapesSource(clips=clips, length=start + count, frame_size=frame_size, seed=0)
-    chosen = segments(source, DataConfig(path="shapes", split="hash"), "test")[index]
-    return source.read(chosen.recording, range(start, start + count))
-
-
-def _record(path: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
-    """Some frames of one TFRecord."""
-    from farframe.data.tfrecord import TFRecordSource
-
-    source: ClipSource = TFRecordSource.open(
-        path, frame_size, fps=options.fps or _UNKNOWN_FPS, store_index=False
-    )
-    numbers = {int(r.id.rpartition(":")[2]): i for i, r in enumerate(source.recordings)}
-    if options.clip not in numbers:
-        raise DataError(
-            f"{path} has no readable record {options.clip}: its {len(numbers)} readable records "
-            f"are numbered {min(numbers)} to {max(numbers)}; choose another --clip"
-        )
-    return _part(source, numbers[options.clip], options, count)
-
-
-def _episode(path: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
-    """Some frames of one episode of a LeRobotDataset."""
-    from farframe.data.lerobot import LeRobotSource
-    from farframe.data.part import check_part, crop_of
-
-    crop_of(options.crop)
-    check_part(options.fps, options.start, count)
-    source: ClipSource = LeRobotSource.open(
-        path,
-        frame_size,
-        camera=options.camera,
-        fps=options.fps,
-        crop=options.crop,
-        only=options.clip,
-    )
-    return _part(source, 0, options, count)
-
-
-def _part(source: ClipSource, index: int, options: PredictOptions, count: int) -> Clip:
-    """Frames of a recording, as many as there are."""
-    stop = min(options.start + count, source.recordings[index].length)
-    return source.read(index, range(min(options.start, stop), stop))
-
-
-def _actions(
-    clip: Clip, source: Path, action_dim: int, options: PredictOptions, context: int
-) -> Float[np.ndarray, "t a"] | None:
-    """An action for every step of the rollout, from the file or from the input itself.
-
-    Row r of a file belongs to frame r of the input, so that ``start`` skips rows too.
-    """
-    steps = context + options.horizon - 1
-    if not action_dim:
-        rule = "this model was trained without actions; leave it out"
-        check(options.actions is None, "--actions", str(options.actions), rule)
-        return None
-    given = clip.actions if options.actions is None else read_actions(options.actions)
-    where = options.actions or source
-    rows = options.start + steps
-    if not given.shape[1]:
-        raise DataError(
-            f"{source} has no actions, and this model was trained with {action_dim} numbers a "
-            f"frame: give --actions FILE with {rows} rows"
-        )
-    if given.shape[1] != action_dim:
-        raise DataError(
-            f"{where} has actions of {given.shape[1]} numbers: this model was trained with "
-            f"{action_dim}"
-        )
-    if options.actions is None:
-        rows = steps
-    if len(given) < rows:
-        raise DataError(
-            f"{where} has {len(given)} actions: {rows} are needed for {context} context frames "
-            f"and a horizon of {options.horizon}, starting at frame {options.start}; lower "
-            "--horizon or give a longer file of --actions"
-        )
-    return given[rows - steps : rows]
+def _playback_fps(clip: Clip, options: PredictOptions) -> float:
+    """The input's rate divided by ``every``, at least one frame a second; with ``at`` just one."""
+    slowest = min(clip.fps, 1.0)
+    return slowest if options.at else max(clip.fps / options.every, slowest)

@@ -31,7 +31,10 @@ def spans(payload: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
             tag, at = varint(payload, at, end)
         wire = tag & 7
         if wire == 2:
-            length, at = varint(payload, at, end)
+            if at < end and payload[at] < 128:
+                length, at = payload[at], at + 1
+            else:
+                length, at = varint(payload, at, end)
             stop = at + length
         elif wire == 0:
             stop = varint(payload, at, end)[1]

@@ -13,7 +13,10 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
+from dialect_files import write_push, write_softmotion
 from human36m_files import record
+from PIL import Image
+from robomimic_files import write_demos
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows
@@ -72,6 +75,17 @@ def tfrecord_folder(root: Path) -> DataConfig:
     return DataConfig(path=str(folder))
 
 
+def push(root: Path) -> DataConfig:
+    write_push(root / "push_train.tfrecord-00000-of-00001", [world_clip(0, 14), world_clip(1, 9)])
+    return DataConfig(path=str(root / "push_train.tfrecord-00000-of-00001"))
+
+
+def softmotion(root: Path) -> DataConfig:
+    write_softmotion(root / "train" / "traj_0_to_1.tfrecords", [world_clip(0, 12)])
+    write_softmotion(root / "test" / "traj_0_to_1.tfrecords", [world_clip(1, 11)])
+    return DataConfig(path=str(root))
+
+
 def video_file(root: Path) -> DataConfig:
     video(root / "one.mp4", 0, 20)
     return DataConfig(path=str(root / "one.mp4"))
@@ -90,6 +104,33 @@ def human36m(root: Path) -> DataConfig:
     return DataConfig(path=str(root / "h36m"))
 
 
+def save_pictures(folder: Path, clip: Clip, tables: bool = True) -> None:
+    folder.mkdir(parents=True)
+    for i, picture in enumerate(pictures(clip.frames)):
+        Image.fromarray(picture).save(folder / f"{i}.png")
+    if tables:
+        np.save(folder / "actions.npy", clip.actions)
+        np.savetxt(folder / "poses.csv", clip.poses, "%.9g", delimiter=",")
+
+
+def frames_one(root: Path) -> DataConfig:
+    save_pictures(root / "one", world_clip(0, 14), tables=False)
+    return DataConfig(path=str(root / "one"))
+
+
+def frames_folders(root: Path) -> DataConfig:
+    for i, (name, length) in enumerate(zip(("b", "a", "deep/c"), LENGTHS, strict=True)):
+        save_pictures(root / "pictures" / name, world_clip(i, length, 48 + 16 * i))
+    return DataConfig(path=str(root / "pictures"))
+
+
+def demos(root: Path) -> DataConfig:
+    clips = [replace(clip, poses=clip.poses[:, :9]) for clip in map(world_clip, range(3), LENGTHS)]
+    write_demos(root / "demos" / "b.hdf5", clips[:2], cameras=("agentview", "wrist"))
+    write_demos(root / "demos" / "deep" / "a.h5", clips[2:], cameras=("agentview", "wrist"))
+    return DataConfig(path=str(root / "demos"), camera="agentview")
+
+
 def shapes(root: Path) -> DataConfig:
     return DataConfig(path="shapes", clips=40, clip_length=12)
 
@@ -104,6 +145,10 @@ LEROBOT = (*VIDEO_OPTIONS, {"camera": "wrist"}, {"controls": "zeros"})
 CASES = {
     "tfrecord-file": Case(kind="tfrecord", make=tfrecord_file),
     "tfrecord-folder": Case(kind="tfrecord", make=tfrecord_folder),
+    "tfrecord-push": Case(kind="tfrecord", make=push, options=({"crop": "stretch"}, {"fps": 5.0})),
+    "tfrecord-softmotion": Case(
+        kind="tfrecord", make=softmotion, options=({"camera": "image_main"}, {"controls": "zeros"})
+    ),
     "video-file-streamed": Case(kind="video", make=video_file, options=VIDEO_OPTIONS),
     "video-file-cached": Case(kind="video", make=video_file, cached=True, options=VIDEO_OPTIONS),
     "video-folder-streamed": Case(kind="video", make=video_folder, options=VIDEO_OPTIONS),
@@ -118,6 +163,14 @@ CASES = {
     ),
     "lerobot-images": Case(
         kind="lerobot", make=lerobot("lerobot-v3-images"), options=VIDEO_OPTIONS
+    ),
+    "frames-one-streamed": Case(kind="frames", make=frames_one, options=VIDEO_OPTIONS),
+    "frames-folders-streamed": Case(kind="frames", make=frames_folders, options=VIDEO_OPTIONS),
+    "frames-folders-cached": Case(
+        kind="frames", make=frames_folders, cached=True, options=VIDEO_OPTIONS
+    ),
+    "hdf5": Case(
+        kind="hdf5", make=demos, options=({"crop": "0,0,24"}, {"fps": 5.0}, {"camera": "wrist"})
     ),
     "shapes": Case(
         kind="shapes",
@@ -187,7 +240,7 @@ def test_recordings_are_distinct_and_say_what_they_are(opened: Opened) -> None:
         assert recording.length > 0
         assert recording.fps > 0
         folder = opened.root if Path(opened.data.path).is_file() else Path(opened.data.path)
-        assert not recording.file or (folder / recording.file).is_file()
+        assert not recording.file or (folder / recording.file).exists()
 
 
 def test_every_recording_has_the_frames_it_says(opened: Opened) -> None:
@@ -309,7 +362,9 @@ def test_another_place_is_the_same_data(opened: Opened, tmp_path: Path) -> None:
     assert_same(moved.read(0, range(9)), opened.source.read(0, range(9)))
 
 
-@pytest.mark.parametrize("name", ["tfrecord-folder", "video-folder-streamed", "shapes"])
+@pytest.mark.parametrize(
+    "name", ["tfrecord-folder", "video-folder-streamed", "frames-folders-cached", "hdf5", "shapes"]
+)
 def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     data = case.make(tmp_path)
@@ -318,6 +373,11 @@ def test_more_data_changes_no_names(name: str, tmp_path: Path) -> None:
         data = replace(data, clips=data.clips + 5)
     elif case.kind == "video":
         video(tmp_path / "videos" / "0-first.mp4", 5, 9)
+    elif case.kind == "hdf5":
+        clip = world_clip(5, 9)
+        write_demos(tmp_path / "demos" / "0.hdf5", [replace(clip, poses=clip.poses[:, :9])])
+    elif case.kind == "frames":
+        save_pictures(tmp_path / "pictures" / "0-first", world_clip(5, 9))
     else:
         write_tfrecords(tmp_path / "records" / "0-train.tfrecord", [world_clip(5, 9)])
     after = case.open(tmp_path, data)

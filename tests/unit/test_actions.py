@@ -50,8 +50,8 @@ def test_actions_of_one_number(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"", "holds no actions"),
-        ("a.csv", b"x,y\n", "holds no actions"),
+        ("a.csv", b"", "holds no numbers"),
+        ("a.csv", b"x,y\n", "holds no numbers"),
         ("a.csv", b"x,y\n1,2\nleft,3\n", r"line 3 is no row of numbers: 'left,3'"),
         ("a.csv", b"x,y\nu,v\n1,2\n", r"line 2 is no row of numbers: 'u,v'"),
         ("a.csv", b"1,2\n\n1,2,3\n", "line 3 has 3 numbers, others have 2"),

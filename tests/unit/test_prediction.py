@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,21 +9,25 @@ import lerobot_truth as truth
 import numpy as np
 import pytest
 import torch
+from dialect_files import write_push, write_softmotion
 from PIL import Image
+from robomimic_files import write_demos
 
 from farframe import prediction_files, video
 from farframe.config import DataConfig, ModelConfig
-from farframe.data.source import open_source
+from farframe.data.source import DataError, open_source
 from farframe.data.splits import segments
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.prediction import PredictOptions, predict_file, read_input
+from farframe.prediction import predict_file
+from farframe.prediction_input import read_input
+from farframe.prediction_options import PredictOptions
 from farframe.types import Clip
 
 SIZE = 32
 INPUTS = {
     *("clip.mp4", "one.mp4", "clip.gif", "frames", "push.tfrecord", "text.mp4", "empty.mp4"),
-    *("empty.tfrecord", "nothing", "file"),
+    *("empty.tfrecord", "nothing", "file", "google.tfrecord", "bair.tfrecord", "demos.hdf5"),
 }
 FILES = ("prediction.mp4", "masks.mp4", "comparison.mp4", "strip.png", "prediction.json")
 
@@ -71,6 +76,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for shift in range(3)
     ]
     write_tfrecords(root / "push.tfrecord", clips)
+    write_push(root / "google.tfrecord", clips)
+    write_softmotion(root / "bair.tfrecord", clips)
+    write_demos(root / "demos.hdf5", clips, cameras=("front", "wrist"))
     (root / "text.mp4").write_text("this is a note, not a video\n" * 50)
     (root / "empty.mp4").touch()
     (root / "empty.tfrecord").touch()
@@ -147,6 +155,9 @@ def test_a_video(model: HierarchicalModel, inputs: Path, tmp_path: Path) -> None
         ("frames", {}, 10.0),
         ("frames", {"fps": 24.0, "crop": "stretch"}, 24.0),
         ("push.tfrecord", {"clip": 2}, 10.0),
+        ("google.tfrecord", {"clip": 2, "crop": "stretch"}, 10.0),
+        ("bair.tfrecord", {"camera": "image_main", "fps": 5.0}, 5.0),
+        ("demos.hdf5", {"camera": "wrist", "clip": 1}, 20.0),
         ("shapes:5", {}, 10.0),
     ],
 )
@@ -331,6 +342,10 @@ def test_options_are_checked_at_once(wish: dict[str, Any], message: str) -> None
         ("push.tfrecord", {"start": 25}, r"has 0 frame\(s\) from frame 25 on: 2 are needed"),
         ("push.tfrecord", {"clip": 3}, r"no readable record 3: its 3 .* are numbered 0 to 2"),
         ("push.tfrecord", {"crop": "stretch"}, "--crop is 'stretch': means nothing for"),
+        ("push.tfrecord", {"camera": "front"}, "camera is front: .*one camera only"),
+        ("clip.mp4", {"camera": "front"}, "--camera is 'front': means nothing for"),
+        ("demos.hdf5", {}, "several cameras: choose one of front, wrist"),
+        ("demos.hdf5", {"clip": 3, "camera": "wrist"}, "no readable record 3: .* 0 to 2; choose"),
         ("clip.mp4", {"clip": 1}, "--clip is 1: means nothing for"),
         ("shapes:0", {"fps": 5.0}, "--fps is 5.0: means nothing for shapes:0"),
         ("clip.mp4", {"crop": "middle"}, "crop is 'middle': must be center"),
@@ -419,12 +434,30 @@ def test_actions_from_the_record(acting: HierarchicalModel, inputs: Path, tmp_pa
     assert (arrays(tmp_path / "out") == expected.enc_pred.numpy()).all()
 
 
+def test_actions_beside_pictures_go_on_into_the_future(
+    acting: HierarchicalModel, inputs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "frames"
+    shutil.copytree(inputs / "frames", folder)
+    rows = np.random.default_rng(2).random((40, 5), np.float32)
+    np.save(folder / "actions.npy", rows)
+    options = PredictOptions(horizon=30, start=3, npz=True)
+    predict_file(acting, folder, tmp_path / "out", options=options)
+    clip = read_input(folder, SIZE, options, 2)
+    expected = acting.predict(clip.frames, rows[3:34], horizon=30).enc_pred.numpy()
+    assert (arrays(tmp_path / "out") == expected).all()
+    np.save(folder / "actions.npy", rows[:20])
+    with pytest.raises(DataError, match=r"actions\.npy has 20 actions: 34 are needed"):
+        predict_file(acting, folder, tmp_path / "other", options=options)
+
+
 @pytest.mark.parametrize(
     ("source", "rows", "horizon", "message"),
     [
         ("clip.mp4", None, 6, "has no actions.*trained with 5 numbers.*give --actions FILE with 8"),
         ("clip.mp4", (20, 4), 6, "has actions of 4 numbers: this model was trained with 5"),
         ("clip.mp4", (7, 5), 6, "has 7 actions: 8 are needed for 2 context frames and a horizon"),
+        ("bair.tfrecord", None, 6, "has actions of 4 numbers: this model was trained with 5"),
         ("push.tfrecord", None, 20, "has 19 actions: 21 are needed for 2 context frames"),
     ],
 )

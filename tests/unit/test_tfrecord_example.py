@@ -11,8 +11,10 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from farframe.data.images import JPEG, PNG
-from farframe.data.tfrecord_example import Record, RecordError, parse_record, serialize_record
+from farframe.data.tfrecord_example import Record, parse_record
+from farframe.data.tfrecord_features import RecordError
 from farframe.data.tfrecord_file import masked_crc
+from farframe.data.tfrecord_serialize import serialize_record
 
 
 @cache
@@ -112,7 +114,10 @@ def test_unpacked_floats_unknown_fields_and_repeated_keys() -> None:
         (lambda f: [f.pop(f"image_{i}") for i in range(3)], r"no image_0.*'action_0'"),
         (lambda f: f.pop("state_1"), r"state_1 is missing though other frames"),
         (lambda f: f["action_2"].floatlist.value.append(1), "action_2 holds 6 numbers"),
-        (lambda f: f["state_2"].floatlist.value.__setitem__(0, np.nan), "state holds .*not finite"),
+        (
+            lambda f: f["state_2"].floatlist.value.__setitem__(0, np.nan),
+            "state_2 holds .*not finite",
+        ),
         (lambda f: f["image_1"].byteslist.value.append(PNG), "image_1 holds 2 values"),
         (lambda f: f["image_1"].byteslist.value.pop(), "image_1 holds 0 values"),
         (lambda f: f["image_1"].floatlist.value.append(1), "image_1 holds no bytes"),

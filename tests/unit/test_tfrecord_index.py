@@ -130,7 +130,7 @@ def forge(path: Path, **columns: object) -> None:
     stat, rows = path.stat(), index_file(path).rows.copy()
     for name, values in columns.items():
         rows[name] = values
-    body = struct.pack("<8sQqI", b"ffindex1", stat.st_size, stat.st_mtime_ns, len(rows))
+    body = struct.pack("<8sQqI", b"ffindex2", stat.st_size, stat.st_mtime_ns, len(rows))
     body += rows.tobytes()
     sidecar(path).write_bytes(body + FOOTER.pack(masked_crc(body)))
 
@@ -147,6 +147,9 @@ def forge(path: Path, **columns: object) -> None:
         ("frames", 2**32 - 1),
         ("number", 3),
         ("number", [4, 3, 2, 1, 0]),
+        ("fps", float("nan")),
+        ("fps", -1.0),
+        ("dialect", 200),
     ],
 )
 def test_insane_rows_are_not_believed(
@@ -159,7 +162,9 @@ def test_insane_rows_are_not_believed(
     assert builds == [path] * 2  # a true one has been stored
 
 
-@pytest.mark.parametrize(("column", "values"), [("frames", 7), ("crc", 1), ("length", 200)])
+@pytest.mark.parametrize(
+    ("column", "values"), [("frames", 7), ("crc", 1), ("length", 200), ("actions", 4), ("poses", 3)]
+)
 def test_plausible_lies_are_found_when_reading(path: Path, column: str, values: object) -> None:
     forge(path, **{column: values})
     source = TFRecordSource.open(path, 8)

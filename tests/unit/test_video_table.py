@@ -134,7 +134,7 @@ def test_rows_are_found_by_time(video: Path) -> None:
         ("action\nnan", "action holds NaN or infinity in row 0"),
         ("action\n1e300", "action holds NaN or infinity in row 0"),
         ("action\n1\nx", "line 3 is no row of numbers"),
-        ("action", "holds no actions"),
+        ("action", "holds no numbers"),
         ("\n".join(["action", *["1"] * 19]), "it has 19 rows and the video 20 frames: give it"),
     ],
 )

@@ -25,33 +25,35 @@ BROKEN = (
 )  # fmt: skip
 
 
-def read_actions(path: Path) -> Float[np.ndarray, "t a"]:
-    """Read one action a row, float32.
+def read_actions(path: Path, name: str = "actions") -> Float[np.ndarray, "t a"]:
+    """Read one action a row, float32 (or one pose, if that is their ``name``).
 
     ``.csv`` and ``.txt``: as ``number_text`` reads them; where a line of names has any that begin
-    with ``action``, these columns are the actions. ``.npy``: an array "t a", or "t" for actions of
-    one number. ``.npz``: the same under the name ``actions``.
+    with ``action`` (``pose``), only these columns count. ``.npy``: an array "t a", or "t" for
+    actions of one number. ``.npz``: the same under the name ``actions`` (``name``).
 
     Raises:
         DataError: if the file is missing or is none of these, or a number isn't finite; the
             message names the line.
     """
     if not path.is_file():
-        raise DataError(f"{path}: there is no such file of actions")
+        raise DataError(f"{path}: there is no such file of {name}")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise DataError(f"{path}: actions must be a file that ends in {', '.join(SUFFIXES)}")
+        raise DataError(f"{path}: {name} must be a file that ends in {', '.join(SUFFIXES)}")
     try:
-        actions = _text(path) if suffix in (".csv", ".txt") else _arrays(path, suffix)
+        actions = (
+            _text(path, name[:-1]) if suffix in (".csv", ".txt") else _arrays(path, suffix, name)
+        )
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror or error})") from error
     if actions.ndim != 2 or not actions.size:
         raise DataError(
-            f"{path}: holds an array of shape {actions.shape}, actions are (frames, numbers)"
+            f"{path}: holds an array of shape {actions.shape}, {name} are (frames, numbers)"
         )
     wrong = np.flatnonzero(~np.isfinite(actions).all(1))
     if wrong.size:
-        raise DataError(f"{path}: action {wrong[0]} (counted from 0) holds NaN or infinity")
+        raise DataError(f"{path}: {name[:-1]} {wrong[0]} (counted from 0) holds NaN or infinity")
     return actions
 
 
@@ -73,27 +75,28 @@ def load_arrays(path: Path, only: Sequence[str] | None = None) -> dict[str, np.n
     return {"actions": loaded}
 
 
-def _arrays(path: Path, suffix: str) -> np.ndarray:
-    """Read the actions of a NumPy file."""
+def _arrays(path: Path, suffix: str, name: str) -> np.ndarray:
+    """Read an array of a NumPy file; a ``.npy`` has only one, whatever it is called."""
     try:
-        arrays = load_arrays(path, ["actions"])
+        arrays = load_arrays(path, [name])
     except BROKEN as error:
         reason = " ".join(str(error).split())[:80]
         raise DataError(f"{path}: is no {suffix} file of plain numbers ({reason})") from error
-    if "actions" not in arrays:
+    wanted = "actions" if suffix == ".npy" else name
+    if wanted not in arrays:
         names = ", ".join(arrays) or "nothing"
-        raise DataError(f"{path}: has no array named actions, it holds {names}")
-    loaded = arrays["actions"]
+        raise DataError(f"{path}: has no array named {wanted}, it holds {names}")
+    loaded = arrays[wanted]
     if loaded.dtype.kind not in "fiub":
         raise DataError(f"{path}: must hold numbers, not {loaded.dtype}")
     with np.errstate(over="ignore"):  # what float32 can't hold becomes infinite and is refused
         return (loaded[:, None] if loaded.ndim == 1 else loaded).astype(np.float32)
 
 
-def _text(path: Path) -> np.ndarray:
-    """Read lines of numbers: all columns, or those named action where the names tell."""
+def _text(path: Path, word: str) -> np.ndarray:
+    """Read lines of numbers: all columns, or those that begin with the word where names tell."""
     names, rows = read_number_text(path)
-    chosen = [i for i, name in enumerate(names) if name.lower().startswith("action")]
+    chosen = [i for i, name in enumerate(names) if name.lower().startswith(word)]
     if chosen and len(names) == rows.shape[1]:
         rows = rows[:, chosen]
     with np.errstate(over="ignore"):

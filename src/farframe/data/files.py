@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +17,12 @@ def walk(root: Path) -> Iterator[Path]:
     Raises:
         OSError: if a folder can't be listed; silence would lose the data in it.
     """
-    yield from sorted(_walk(root, set()), key=lambda path: path.relative_to(root).as_posix())
+    for name in sorted(_walk(root, "", set())):
+        yield root / name
 
 
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
+def _walk(folder: Path, name: str, seen: set[tuple[int, int]]) -> Iterator[str]:
+    """The same by relative names, in any order."""
     status = folder.stat()
     place = (status.st_dev, status.st_ino)
     if place in seen:  # a link that leads back up
@@ -30,9 +33,9 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> Iterator[Path]:
             if entry.name.startswith("."):
                 continue
             if entry.is_dir():
-                yield from _walk(folder / entry.name, seen)
+                yield from _walk(folder / entry.name, f"{name}{entry.name}/", seen)
             else:
-                yield folder / entry.name
+                yield name + entry.name
 
 
 VIDEO_SUFFIXES = frozenset(
@@ -64,3 +67,9 @@ def is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sorting key by which img2 comes before img10."""
+    parts = re.split(r"([0-9]+)", name.lower())
+    return [(0, int(p), "") if p.isdigit() and p.isascii() else (1, 0, p) for p in parts], name

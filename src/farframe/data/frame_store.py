@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import UInt8
 
 from farframe.data.frame_cache import FrameCache
-from farframe.data.source import Recording
 
 
 @runtime_checkable
@@ -87,11 +86,3 @@ def runs_of(files: Sequence[Path]) -> list[range]:
     """Ranges of neighbours that lie in the same file."""
     firsts = [i for i, file in enumerate(files) if i == 0 or file != files[i - 1]]
     return [range(a, b) for a, b in zip(firsts, [*firsts[1:], len(files)], strict=True)]
-
-
-def check_frames(recording: Recording, frames: range) -> None:
-    """Raise an IndexError if one of ``frames`` lies outside of a recording."""
-    if len(frames) and not (
-        min(frames[0], frames[-1]) >= 0 and max(frames[0], frames[-1]) < recording.length
-    ):
-        raise IndexError(f"{recording.id} has {recording.length} frames, asked for {frames}")

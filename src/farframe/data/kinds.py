@@ -13,6 +13,7 @@ from pathlib import Path
 
 from farframe.config import DataConfig
 from farframe.data.files import is_image, is_regular, is_video, walk
+from farframe.data.hdf5_files import is_hdf5
 from farframe.data.human36m_files import is_human36m
 from farframe.data.lerobot_info import INFO, is_lerobot
 from farframe.data.source import ClipSource, DataError
@@ -109,14 +110,16 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
         fps=data.fps,
         strict=data.strict,
         controls=data.controls,
+        camera=data.camera,
+        crop=data.crop,
         cache_dir=cache_dir,
     )
 
 
 def _tfrecord_actions(data: DataConfig) -> int:
-    from farframe.data.tfrecord import TFRecordSource
+    from farframe.data.tfrecord_find import first_action_dim
 
-    return TFRecordSource.action_dim
+    return first_action_dim(Path(data.path).expanduser())
 
 
 def _open_lerobot(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
@@ -156,6 +159,30 @@ def _video_actions(data: DataConfig) -> int:
     if not tables:
         return 0
     return read_table(next(iter(tables.values()))).actions.shape[1]
+
+
+def _open_frames(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.frames_folder import FramesFolder
+
+    return FramesFolder.open(data, frame_size, cache_dir)
+
+
+def _frames_actions(data: DataConfig) -> int:
+    from farframe.data.frames_choice import first_action_dim
+
+    return first_action_dim(data)
+
+
+def _open_hdf5(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
+    from farframe.data.hdf5 import Hdf5Source
+
+    return Hdf5Source.open(data, frame_size)
+
+
+def _hdf5_actions(data: DataConfig) -> int:
+    from farframe.data.hdf5_choice import first_action_dim
+
+    return first_action_dim(data)
 
 
 def _open_shapes(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
@@ -200,6 +227,18 @@ KINDS: Mapping[str, Kind] = {
         open=_open_video,
         action_dim=_video_actions,
         holds=is_video,
+    ),
+    "frames": Kind(
+        looks="pictures (.png, .jpg, ...)",
+        open=_open_frames,
+        action_dim=_frames_actions,
+        holds=is_image,
+    ),
+    "hdf5": Kind(
+        looks="HDF5 files (.hdf5, .h5)",
+        open=_open_hdf5,
+        action_dim=_hdf5_actions,
+        holds=is_hdf5,
     ),
     "shapes": Kind(looks="", open=_open_shapes, action_dim=_no_actions),
 }

@@ -15,12 +15,12 @@ from jaxtyping import Float, Int
 from farframe.data.arrow import ParquetError, parquet
 from farframe.data.concurrency import locked, side_by_side
 from farframe.data.files import is_regular
-from farframe.data.frame_store import Decoder, FrameStore, check_frames
+from farframe.data.frame_store import Decoder, FrameStore
 from farframe.data.lerobot_episodes import Episode, Rows, complaint, episodes_of, read_rows
 from farframe.data.lerobot_images import ImagePiece, ParquetImages
 from farframe.data.lerobot_info import INFO, Info, read_info
 from farframe.data.progress import progress
-from farframe.data.source import DataError, Recording, Split
+from farframe.data.source import DataError, Recording, Split, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.video_index import ends, index_videos
 from farframe.data.video_pieces import Piece, VideoPieces

@@ -45,7 +45,7 @@ def read_number_text(path: Path) -> tuple[tuple[str, ...], Float[np.ndarray, "n 
             raise DataError(f"{path}: line {number} has {len(row)} numbers, others have {width}")
         rows.append(row)
     if not rows:
-        raise DataError(f"{path}: holds no actions")
+        raise DataError(f"{path}: holds no numbers")
     return names, np.array(rows)
 
 

@@ -66,6 +66,14 @@ class DataError(ValueError):
     """Data that can't be read: the message names the file, the reason and the way out."""
 
 
+def check_frames(recording: Recording, frames: range) -> None:
+    """Raise IndexError if a frame lies outside of the recording."""
+    if len(frames) and not (
+        min(frames[0], frames[-1]) >= 0 and max(frames[0], frames[-1]) < recording.length
+    ):
+        raise IndexError(f"{recording.id} has {recording.length} frames, asked for {frames}")
+
+
 def open_source(data: DataConfig, frame_size: int, cache_dir: Path | None = None) -> ClipSource:
     """Open ``data.path`` by what it holds, with frames of ``frame_size`` squared.
 

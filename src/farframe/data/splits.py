@@ -74,15 +74,16 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
 def split_mode(source: ClipSource, data: DataConfig) -> SplitMode:
     """How ``source`` is split: ``data.split``, or what ``auto`` stands for.
 
-    What the data itself says counts first. A file with a single recording can only be cut in time.
+    What the data itself says counts first. A file with a single recording, or a
+    folder that is one itself, can only be cut in time.
     TFRecords follow the patterns where validation files exist. All else goes by hash.
     """
     if data.split != "auto":
         return data.split
     if source.recordings[0].split is not None:
         return "source"
-    alone = len(source.recordings) == 1 and source.recordings[0].file
-    if alone and Path(data.path).expanduser().is_file():
+    alone = source.recordings[0].file if len(source.recordings) == 1 else ""
+    if alone == "." or (alone and Path(data.path).expanduser().is_file()):
         return "time"
     if source.kind == "tfrecord" and _matching(_files(source), data.validation_pattern):
         return "pattern"

@@ -1,173 +1,139 @@
-"""One clip as a ``tf.train.Example`` in the original's schema: bytes <-> fields.
-
-Keys per frame i = 0, 1, ...: ``image_i`` (JPEG or PNG bytes); robot data also ``joint_positions_i``
-float[7], ``state_i`` float[5], ``action_i`` float[5]. A pose is the joints, then the state; data
-without them gets zeros, as in the original.
-
-The protocol buffer is read by hand: the schema is three nested messages, the images stay views
-into the record, and every length is checked against the bytes that are there.
-"""
+"""One clip of a TFRecord: which pictures, which numbers, and all that can be wrong with them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
-from farframe.data.images import JPEG, PNG
-from farframe.wire import WireError, field, spans
+from farframe.data.images import JPEG, PNG, decode_images
+from farframe.data.tfrecord_dialects import (
+    ACTION,
+    BAIR,
+    POSE,
+    RAW,
+    RAW_SIDE,
+    SEED,
+    Dialect,
+    count_of,
+    dialect_of,
+)
+from farframe.data.tfrecord_features import (
+    PREFIX,
+    Features,
+    RecordError,
+    features_of,
+    float_rows,
+    floats,
+    integers,
+    kind_of,
+    one_value,
+)
 
-JOINTS, STATE, ACTION = 7, 5, 5
-POSE = JOINTS + STATE
-
-_IMAGE = re.compile(r"image_(0|[1-9]\d{0,8})")
-
-
-class RecordError(ValueError):
-    """What is wrong with a record; whoever knows file and record number adds them."""
+_MOST = 4096  # numbers of an action or a pose
 
 
 @dataclass(frozen=True)
 class Record:
-    """The fields of one clip, images still encoded."""
+    """The fields of one clip, images still encoded. ``fps`` is 0 where the record has none.
+
+    ``labels`` are features as they stand in a record, by their keys (``tfrecord_labels.py``).
+    """
 
     images: tuple[memoryview, ...]
     actions: Float32[np.ndarray, "t a"]
     poses: Float32[np.ndarray, "t p"]
+    fps: float = 0.0
+    dialect: Dialect = SEED
+    labels: Mapping[str, bytes | memoryview] = field(default_factory=dict[str, bytes | memoryview])
 
 
-def parse_record(payload: bytes, *, controls: bool = False) -> Record:
+def parse_record(payload: bytes, *, controls: bool = False, camera: str | None = "") -> Record:
     """Read a serialized Example; with ``controls`` actions and poses must be there.
 
+    ``camera`` chooses between softmotion's pictures ("": ``BAIR_CAMERA``, or the only one; None:
+    any).
+
     Raises:
-        RecordError: if it is no Example, or not one in this schema.
+        RecordError: if it is no Example, or in none of the schemas.
     """
-    features = _features(payload)
-    count = 0
-    while f"image_{count}" in features:
-        count += 1
-    _check_keys(features, count)
+    features = features_of(payload)
+    dialect, image = dialect_of(features, camera)
+    count = count_of(features, image)
     view = memoryview(payload)
-    images = tuple(view[slice(*_image(payload, features, i))] for i in range(count))
-    for key in ("joint_positions_0", "state_0", "action_0") if controls else ():
-        if key not in features:
-            raise RecordError(
-                f"{key} is missing, and actions and poses are asked for (--data.controls auto "
-                "takes zeros instead)"
-            )
-    joints = _floats(payload, features, "joint_positions", count, JOINTS)
-    state = _floats(payload, features, "state", count, STATE)
-    actions = _floats(payload, features, "action", count, ACTION)
-    return Record(images, actions, np.concatenate((joints, state), 1))
-
-
-def serialize_record(record: Record) -> bytes:
-    """The Example of a clip; actions and poses of width 0 are left out."""
-    features: dict[str, bytes] = {}
-    for i, image in enumerate(record.images):
-        features[f"image_{i}"] = field(1, field(1, bytes(image)))
-        if record.poses.shape[1]:
-            joints, state = np.split(record.poses[i], [JOINTS])
-            features[f"joint_positions_{i}"] = _float_list(joints)
-            features[f"state_{i}"] = _float_list(state)
-        if record.actions.shape[1]:
-            features[f"action_{i}"] = _float_list(record.actions[i])
-    entries = (
-        field(1, field(1, name.encode()) + field(2, value)) for name, value in features.items()
+    keys = [image.format(i) for i in range(count)]
+    images = tuple(view[slice(*_image(payload, features, key, dialect))] for key in keys)
+    if controls:
+        _demand_controls(features, dialect)
+    actions = _numbers(payload, features, dialect.action, count)
+    parts = [_numbers(payload, features, key, count) for key in dialect.poses]
+    if dialect is SEED and not any(part.shape[1] for part in (actions, *parts)):
+        actions, parts = (
+            np.zeros((count, ACTION), np.float32),
+            [np.zeros((count, POSE), np.float32)],
+        )
+    labels = {k: view[slice(*span)] for k, span in features.items() if k.startswith(PREFIX)}
+    return Record(
+        images, actions, np.concatenate(parts, 1), _fps(payload, features), dialect, labels
     )
-    return field(1, b"".join(entries))
 
 
-def _check_keys(features: Mapping[str, object], count: int) -> None:
-    """Refuse other schemas, and gaps that would cut a clip short without a word."""
-    numbers = [int(m[1]) for m in map(_IMAGE.fullmatch, features) if m]
-    if len(numbers) > count:
-        raise RecordError(f"image_{count} is missing though image_{max(numbers)} is there")
-    if not count:
-        keys = ", ".join(ascii(key[:40]) for key in sorted(features)[:3]) or "none"
-        raise RecordError(f"there is no image_0: not the expected schema (keys: {keys}, ...)")
+def pictures(record: Record, frames: Sequence[int]) -> Iterator[UInt8[np.ndarray, "_ _ 3"]]:
+    """Decode some frames of a record, in order.
+
+    Raises:
+        ImageError: if one is broken.
+    """
+    if record.dialect is BAIR and len(record.images[0]) == RAW:
+        for t in frames:
+            yield np.frombuffer(record.images[t], np.uint8).reshape(RAW_SIDE, RAW_SIDE, 3)
+    else:
+        yield from decode_images(record.images[t] for t in frames)
 
 
-def _image(payload: bytes, features: Mapping[str, tuple[int, int]], i: int) -> tuple[int, int]:
-    values = list(_values(payload, *features[f"image_{i}"], 1, f"image_{i}"))
-    if len(values) != 1:
-        raise RecordError(f"image_{i} holds {len(values)} values instead of one image")
-    start, end = values[0]
+def _demand_controls(features: Features, dialect: Dialect) -> None:
+    """Refuse a record that lacks actions, or all parts of the pose."""
+    wanted = [dialect.action] if any(p.format(0) in features for p in dialect.poses) else []
+    for key in wanted or [*dialect.poses[:1]]:
+        if key.format(0) not in features:
+            raise RecordError(
+                f"{key.format(0)} is missing, and actions and poses are asked for "
+                "(--data.controls auto takes zeros instead)"
+            )
+
+
+def _image(payload: bytes, features: Features, key: str, dialect: Dialect) -> tuple[int, int]:
+    start, end = one_value(payload, features, key)
+    if dialect is BAIR and end - start == RAW:
+        return start, end
     if not payload.startswith((JPEG, PNG), start, end):
-        raise RecordError(f"image_{i} is neither JPEG nor PNG")
+        raw = f", nor {RAW} bytes of {RAW_SIDE}x{RAW_SIDE} RGB" if dialect is BAIR else ""
+        raise RecordError(f"{key} is neither JPEG nor PNG{raw}")
     return start, end
 
 
-def _floats(
-    payload: bytes, features: Mapping[str, tuple[int, int]], name: str, count: int, width: int
+def _numbers(
+    payload: bytes, features: Features, key: str, count: int
 ) -> Float32[np.ndarray, "t n"]:
-    """``name_0`` to ``name_{count - 1}``, all of them or none (then zeros)."""
-    keys = [f"{name}_{i}" for i in range(count)]
-    missing = [key for key in keys if key not in features]
-    if len(missing) == count:
-        return np.zeros((count, width), np.float32)
-    if missing:
-        raise RecordError(f"{missing[0]} is missing though other frames have one")
-    raw: list[bytes] = []
-    usual = bytes((0x12, 4 * width + 2, 0x0A, 4 * width))  # the headers that TensorFlow writes
-    for key in keys:
-        start, end = features[key]
-        if end - start == 4 * width + 4 and payload.startswith(usual, start):
-            raw.append(payload[start + 4 : end])
-            continue
-        # Packed lists and single floats are the same bytes once their headers are gone.
-        numbers = b"".join(payload[a:b] for a, b in _values(payload, start, end, 2, key))
-        if len(numbers) != 4 * width:
-            raise RecordError(f"{key} holds {len(numbers) / 4:g} numbers instead of {width}")
-        raw.append(numbers)
-    out = np.frombuffer(b"".join(raw), "<f4").reshape(count, width).astype(np.float32)
-    if not np.isfinite(out).all():
-        raise RecordError(f"{name} holds numbers that are not finite")
-    return out
+    """The rows of a key, for all frames or (of width 0) for none."""
+    keys = [key.format(i) for i in range(count)]
+    if not any(key in features for key in keys):
+        return np.zeros((count, 0), np.float32)
+    return float_rows(payload, features, keys, _MOST)
 
 
-# Example is {1: Features}; Features {1: repeated {1: key, 2: Feature}}; Feature one of
-# {1: BytesList, 2: FloatList, 3: Int64List}; a list {1: repeated value}.
-
-
-def _features(payload: bytes) -> dict[str, tuple[int, int]]:
-    """Key -> where its Feature starts and ends."""
-    out: dict[str, tuple[int, int]] = {}
-    for number, first, last in _spans(payload, 0, len(payload)):
-        if number != 1:
-            continue
-        for entry, start, end in _spans(payload, first, last):
-            if entry != 1:
-                continue
-            key, value = "", (end, end)
-            for part, a, b in _spans(payload, start, end):
-                if part == 1:
-                    key = payload[a:b].decode("utf-8", "backslashreplace")
-                elif part == 2:
-                    value = (a, b)
-            out[key] = value
-    return out
-
-
-def _values(payload: bytes, start: int, end: int, kind: int, key: str) -> Iterator[tuple[int, int]]:
-    """Where each value of a feature's list of the given kind lies."""
-    for found, first, last in _spans(payload, start, end):
-        if found != kind:
-            raise RecordError(f"{key} holds no {'bytes' if kind == 1 else 'floats'}")
-        for number, a, b in _spans(payload, first, last):
-            if number == 1:
-                yield a, b
-
-
-def _spans(payload: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
-    try:
-        return spans(payload, at, end)
-    except WireError as error:
-        raise RecordError(f"no tf.train.Example: {error}") from None
-
-
-def _float_list(values: Float32[np.ndarray, " n"]) -> bytes:
-    return field(2, field(1, values.astype("<f4").tobytes()))
+def _fps(payload: bytes, features: Features) -> float:
+    """The rate that a record says it has, 0 if it says none."""
+    if "fps" not in features:
+        return 0.0
+    if kind_of(payload, features, "fps") == 3:
+        numbers = [float(n) for n in integers(payload, features, "fps")]
+    else:  # by way of text: 29.97 and not its neighbour among the doubles
+        data = floats(payload, features, "fps")
+        numbers = [float(str(n)) for n in np.frombuffer(data[: len(data) // 4 * 4], "<f4")]
+    if len(numbers) != 1 or not 0 < numbers[0] < math.inf:
+        raise RecordError(f"fps holds {numbers[:3]}: must be one positive number")
+    return numbers[0]

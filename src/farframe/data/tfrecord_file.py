@@ -18,7 +18,7 @@ from typing import BinaryIO
 import google_crc32c
 
 from farframe.data.files import is_regular
-from farframe.data.tfrecord_example import RecordError
+from farframe.data.tfrecord_features import RecordError
 
 HEADER, FOOTER = struct.Struct("<QI"), struct.Struct("<I")
 MAX_RECORD = 1 << 30

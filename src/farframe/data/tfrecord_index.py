@@ -22,18 +22,30 @@ from numpy.typing import NDArray
 
 from farframe.atomic import replacing
 from farframe.data.files import is_regular
-from farframe.data.tfrecord_example import RecordError, parse_record
-from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc, scan
+from farframe.data.tfrecord_dialects import DIALECTS
+from farframe.data.tfrecord_example import parse_record
+from farframe.data.tfrecord_features import RecordError
+from farframe.data.tfrecord_file import FOOTER, HEADER, Framed, masked_crc, scan
+from farframe.data.tfrecord_labels import label_names
 
-ROW = np.dtype(
+PLACE = np.dtype(
     [("number", "<u4"), ("frames", "<u4"), ("offset", "<u8"), ("length", "<u8"), ("crc", "<u4")]
 )
 """A good record: its number in the file, its frames, where its payload lies, its checksum."""
 
+ROW = np.dtype(
+    [
+        *((name, PLACE[name]) for name in PLACE.names or ()),
+        *(("actions", "<u2"), ("poses", "<u2"), ("fps", "<f8"), ("dialect", "u1")),
+    ]
+)
+"""The same and what is in it: numbers of an action and of a pose, its rate (0: it says none), and
+which of ``DIALECTS`` it is in."""
+
 SIDECARS = ".farframe-index"
 
 _HEAD = struct.Struct("<8sQqI")  # magic, the file's size, its mtime in ns, number of rows
-_MAGIC = b"ffindex1"
+_MAGIC = b"ffindex2"
 _FRAMING = HEADER.size + FOOTER.size
 
 
@@ -67,21 +79,29 @@ def index_file(path: Path, cache_dir: Path | None = None, store: bool = True) ->
 
 def build_index(path: Path, size: int) -> FileIndex:
     """Read all of a file: both checksums of every record, its fields, but no pixels."""
-    rows: list[tuple[int, ...]] = []
+    rows: list[tuple[int | float, ...]] = []
     problems: list[str] = []
     with path.open("rb") as file:
         for found in scan(file, size):
             problem = found.problem
             if not problem:
                 try:
-                    frames = len(parse_record(found.payload).images)
-                    length = len(found.payload)
-                    rows.append((found.number, frames, found.offset, length, found.crc))
+                    rows.append(_row(found))
                 except RecordError as error:
                     problem = str(error)
             if problem:
                 problems.append(f"record {found.number}: {problem}")
     return FileIndex(np.array(rows, ROW), tuple(problems))
+
+
+def _row(found: Framed) -> tuple[int | float, ...]:
+    record = parse_record(found.payload, camera=None)
+    label_names(record.labels, len(record.images))
+    return (
+        *(found.number, len(record.images), found.offset, len(found.payload), found.crc),
+        *(record.actions.shape[1], record.poses.shape[1], record.fps),
+        DIALECTS.index(record.dialect),
+    )
 
 
 def load_sidecar(place: Path, size: int, mtime_ns: int) -> NDArray[Any] | None:
@@ -115,7 +135,9 @@ def _sane(rows: NDArray[Any], size: int) -> bool:
     inside = (offset >= starts[: len(offset)]).all() and (ends <= size).all()
     numbers_rise = (rows["number"][1:] > rows["number"][:-1]).all()
     frames_fit = ((rows["frames"] >= 1) & (rows["frames"] <= length)).all()
-    return bool(inside and numbers_rise and frames_fit)
+    rates_fit = (np.isfinite(rows["fps"]) & (rows["fps"] >= 0)).all()
+    known = (rows["dialect"] < len(DIALECTS)).all()
+    return bool(inside and numbers_rise and frames_fit and rates_fit and known)
 
 
 def _store(places: Sequence[Path], size: int, mtime_ns: int, rows: NDArray[Any]) -> None:

@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from farframe.config import DataConfig
 from farframe.data.concurrency import locked
-from farframe.data.frame_store import FrameStore, check_frames
-from farframe.data.source import DataError, Recording
+from farframe.data.frame_store import FrameStore
+from farframe.data.source import DataError, Recording, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.video_choice import Video, find_videos, usable_videos
 from farframe.data.video_index import index_videos, names_of

@@ -1,0 +1,68 @@
+"""Where the camera of a scene stands, what it sees of a point, and the light."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from farframe.worlds.bullet import View
+
+MARGIN = 0.9  # of half the frame: no joint comes nearer to its edge
+
+
+def random_view(points: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> View:
+    """A camera in front of the room that sees all ``points``, as near as that allows."""
+    azimuth, slope = rng.uniform(-0.5, 0.5), rng.uniform(0.02, 0.3)
+    towards = np.array(
+        [np.sin(azimuth) * np.cos(slope), np.sin(slope), np.cos(azimuth) * np.cos(slope)]
+    )
+    fov = float(rng.uniform(36, 48))
+    target = (points.min(0) + points.max(0)) / 2
+    eye = target
+    for _ in range(4):  # the middle of what is seen is not the middle of where it is
+        right, up = _across(towards)
+        reach = MARGIN * np.tan(np.radians(fov) / 2)
+        away = points - target
+        sides = np.maximum(np.abs(away @ right), np.abs(away @ up))
+        distance = float(np.max(sides / reach + away @ towards))
+        eye = target + distance * towards
+        depth = distance - away @ towards
+        x, y = away @ right / depth, away @ up / depth
+        target = target + distance / 2 * ((x.max() + x.min()) * right + (y.max() + y.min()) * up)
+    eye = target + (eye - target) @ towards * towards
+    light = np.array([rng.uniform(-1, 1), rng.uniform(1.3, 2.4), rng.uniform(0.3, 1.2)])
+    warm = rng.uniform(-0.06, 0.06)
+    return View(
+        eye=_three(eye),
+        target=_three(target),
+        up=(0.0, 1.0, 0.0),
+        fov=fov,
+        light=_three(light),
+        light_colour=(1 + min(warm, 0.0), 1 - abs(warm) / 2, 1 - max(warm, 0.0)),
+        light_distance=4.0,
+        ambient=float(rng.uniform(0.5, 0.65)),
+        diffuse=float(rng.uniform(0.4, 0.55)),
+        specular=0.05,
+    )
+
+
+def seen(view: View, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
+    """Where in the frame points are: x from its left, y from its top, in sides of the frame."""
+    eye = np.array(view.eye)
+    towards = eye - np.array(view.target)
+    towards = towards / np.linalg.norm(towards)
+    right, up = _across(towards)
+    away = points - eye
+    depth = -(away @ towards) * 2 * np.tan(np.radians(view.fov) / 2)
+    return np.stack([0.5 + away @ right / depth, 0.5 - away @ up / depth], -1)
+
+
+def _across(towards: Float[np.ndarray, " 3"]) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
+    """The frame's x and y axes in the world, for a camera that looks against ``towards``."""
+    right = np.cross([0.0, 1.0, 0.0], towards)
+    right = right / np.linalg.norm(right)
+    return right, np.cross(towards, right)
+
+
+def _three(v: Float[np.ndarray, " 3"]) -> tuple[float, float, float]:
+    return float(v[0]), float(v[1]), float(v[2])

@@ -1,0 +1,67 @@
+"""A person in a room before a camera, and frames of it: what PyBullet has to do with people."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from farframe.worlds.bullet import Bullet, View
+from farframe.worlds.mesh import Mesh
+from farframe.worlds.room import Room
+
+SUPERSAMPLING = 2  # pixels drawn for each pixel of a frame, along each side
+_NUMBERS = itertools.count()
+
+
+class Stage:
+    """A furnished room and a person's parts in a physics server that never steps.
+
+    Args:
+        bullet: an empty server.
+        room: what stands still.
+        person: the parts' meshes.
+        clothes: the picture that the meshes are textured with.
+        folder: for pictures on their way to PyBullet.
+    """
+
+    def __init__(
+        self,
+        bullet: Bullet,
+        room: Room,
+        person: list[Mesh],
+        clothes: UInt8[np.ndarray, "h w c"],
+        folder: Path,
+    ) -> None:
+        self._bullet, self._folder = bullet, folder
+        for mesh, picture in room.items:
+            bullet.body([], mesh, self._texture(picture))
+        texture = self._texture(clothes)
+        self._parts = [bullet.body([], mesh, texture) for mesh in person]
+
+    def shoot(
+        self,
+        places: Float[np.ndarray, "parts 3"],
+        turns: Float[np.ndarray, "parts 4"],
+        view: View,
+        size: int,
+    ) -> tuple[UInt8[np.ndarray, "c h w"], UInt8[np.ndarray, "h w"]]:
+        """One frame with the person's parts put there, and how much of each pixel they cover."""
+        for part, place, turn in zip(self._parts, places, np.roll(turns, -1, 1), strict=True):
+            self._bullet.place(part, place, turn)
+        colours, bodies = self._bullet.picture(view, size * SUPERSAMPLING)
+        covered = (bodies >= self._parts[0]) & (bodies <= self._parts[-1])
+        s = SUPERSAMPLING
+        blocks = colours.reshape(size, s, size, s, 3).astype(np.uint16).sum((1, 3))
+        frame = ((blocks + s * s // 2) // (s * s)).astype(np.uint8)
+        share = covered.reshape(size, s, size, s).sum((1, 3))
+        return frame.transpose(2, 0, 1), ((share * 255 + s * s // 2) // (s * s)).astype(np.uint8)
+
+    def _texture(self, picture: UInt8[np.ndarray, "h w c"]) -> int:
+        path = self._folder / f"{os.getpid()}-{next(_NUMBERS)}.png"
+        Image.fromarray(picture[::-1]).save(path)  # v = 0 is a picture's last row to PyBullet
+        return self._bullet.texture(path)

@@ -6,30 +6,33 @@ import numpy as np
 from jaxtyping import Float
 
 from farframe.worlds.bullet import View
+from farframe.worlds.skeleton import Frame
 
-MARGIN = 0.9  # of half the frame: no joint comes nearer to its edge
+MARGIN = 0.93  # of half the frame: nothing comes nearer to its edge
+TALLEST = 0.8  # of the frame
 
 
-def random_view(points: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> View:
-    """A camera in front of the room that sees all ``points``, as near as that allows."""
+def random_view(points: Float[np.ndarray, "n 3"], frame: Frame, rng: np.random.Generator) -> View:
+    """A camera in front of the room that sees all ``points``, as near as that allows.
+
+    Nor does it come so near that a standing person would be higher than ``TALLEST``.
+    """
     azimuth, slope = rng.uniform(-0.5, 0.5), rng.uniform(0.02, 0.3)
     towards = np.array(
         [np.sin(azimuth) * np.cos(slope), np.sin(slope), np.cos(azimuth) * np.cos(slope)]
     )
     fov = float(rng.uniform(36, 48))
-    target = (points.min(0) + points.max(0)) / 2
-    eye = target
-    for _ in range(4):  # the middle of what is seen is not the middle of where it is
-        right, up = _across(towards)
-        reach = MARGIN * np.tan(np.radians(fov) / 2)
+    reach = np.tan(np.radians(fov) / 2)
+    right, up = _across(towards)
+    target, distance = (points.min(0) + points.max(0)) / 2, 0.0
+    for _ in range(6):  # the middle of what is seen is not the middle of where it is
         away = points - target
-        sides = np.maximum(np.abs(away @ right), np.abs(away @ up))
-        distance = float(np.max(sides / reach + away @ towards))
-        eye = target + distance * towards
-        depth = distance - away @ towards
-        x, y = away @ right / depth, away @ up / depth
+        near, x, y = away @ towards, away @ right, away @ up
+        distance = float(np.max(np.maximum(np.abs(x), np.abs(y)) / (reach * MARGIN) + near))
+        distance = max(distance, frame.height / TALLEST / 2 / reach)
+        x, y = x / (distance - near), y / (distance - near)
         target = target + distance / 2 * ((x.max() + x.min()) * right + (y.max() + y.min()) * up)
-    eye = target + (eye - target) @ towards * towards
+    eye = target + distance * towards
     light = np.array([rng.uniform(-1, 1), rng.uniform(1.3, 2.4), rng.uniform(0.3, 1.2)])
     warm = rng.uniform(-0.06, 0.06)
     return View(
@@ -39,9 +42,9 @@ def random_view(points: Float[np.ndarray, "n 3"], rng: np.random.Generator) -> V
         fov=fov,
         light=_three(light),
         light_colour=(1 + min(warm, 0.0), 1 - abs(warm) / 2, 1 - max(warm, 0.0)),
-        light_distance=4.0,
-        ambient=float(rng.uniform(0.5, 0.65)),
-        diffuse=float(rng.uniform(0.4, 0.55)),
+        light_distance=5.0,
+        ambient=float(rng.uniform(0.4, 0.55)),
+        diffuse=float(rng.uniform(0.65, 0.85)),
         specular=0.05,
     )
 

@@ -17,11 +17,11 @@ from farframe.worlds.motion import UP, Motion
 from farframe.worlds.quaternions import about, multiply, slerp, yaw
 
 FADE = (0.3, 0.65)  # seconds that two motions overlap: alike at the join, unlike
-ALIKE = 0.9  # difference of poses (see `unlikeness`) up to which one motion may follow another
+ALIKE = 1.3  # difference of poses (see `unlikeness`) up to which one motion may follow another
 CHANGE = 0.4  # chance that a motion is followed by another one, not by itself
-ROOM = np.array([0.55, 0.75])  # how far the hips may go from the middle, x and z, in metres
-FASTEST = 1.6  # metres per second over ground; faster motions take smaller strides
-TIGHTEST = 0.7  # radius in metres of the tightest turn that steering makes
+ROOM = np.array([0.45, 0.65])  # how far the hips may go from the middle, x and z, in metres
+FASTEST = 1.5  # metres per second over ground; faster motions take smaller strides
+TIGHTEST = 0.55  # radius in metres of the tightest turn that steering makes
 CYCLIC_SECONDS = (1.8, 5.0)  # how long a cyclic motion goes on before another may follow
 
 

@@ -57,7 +57,7 @@ def random_room(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Room:
     if rng.random() < 0.35:
         size = rng.uniform(0.9, 1.5, 2)
         rug = box((size[0], 0.006, size[1])).moved((rng.uniform(-0.3, 0.3), 0.0, -0.2))
-        items.append((rug, textures.poster(rng)))
+        items.append((rug, textures.rug(rng)))
     return Room(items, half)
 
 

@@ -125,6 +125,13 @@ def lowest(frame: Frame, posed: Posed) -> Float[np.ndarray, " t"]:
     )
 
 
+def outline(frame: Frame, posed: Posed) -> Float[np.ndarray, "n 3"]:
+    """Points on the outside of the body, over all times."""
+    reach = [posed.point(n, place) for n, place, _ in frame.feelers()]
+    top = posed.point(2, (0.0, frame.neck + frame.head + 0.03, 0.0))
+    return np.concatenate([*reach, top])
+
+
 def joints(frame: Frame, posed: Posed) -> Points:
     """The joints of ``JOINT_NAMES`` in the world."""
     at = posed.places

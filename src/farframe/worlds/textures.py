@@ -95,6 +95,18 @@ def poster(rng: np.random.Generator) -> Picture:
     return np.clip(art, 0, 255).astype(np.uint8)
 
 
+def rug(rng: np.random.Generator) -> Picture:
+    """A carpet with a border, in muted colours."""
+    line = np.abs(np.linspace(-1, 1, 64))
+    out = np.maximum(line[:, None], line[None])
+    ground, second = rng.uniform(70, 190, (2, 3))
+    art = np.where((np.abs(out - 0.8) < 0.06)[..., None], second, ground)
+    if rng.random() < 0.5:
+        diamonds = ((line[:, None] + line[None]) * 3) % 1 < 0.4
+        art = np.where((diamonds & (out < 0.7))[..., None], (second + ground) / 2, art)
+    return np.clip(art * (1 + 0.03 * rng.standard_normal((64, 64, 1))), 0, 255).astype(np.uint8)
+
+
 def window(rng: np.random.Generator) -> Picture:
     """A window by day: sky, something green below, a white cross of bars."""
     line = np.linspace(-1, 1, 64)

@@ -97,6 +97,7 @@ class View:
     ambient: float
     diffuse: float
     specular: float
+    far: float = 4.0  # what is farther away is not drawn
 
 
 class Bullet:
@@ -174,7 +175,9 @@ class Bullet:
                 rgbaColor=(1, 1, 1, 1),
                 physicsClientId=client,
             )
-        body: int = p.createMultiBody(mass, shape, visual, list(position), physicsClientId=client)
+        body: int = p.createMultiBody(
+            mass, shape, visual, list(position), useMaximalCoordinates=1, physicsClientId=client
+        )
         p.changeDynamics(
             body,
             -1,
@@ -204,9 +207,11 @@ class Bullet:
     # -- jointed bodies ------------------------------------------------------------------------
 
     def load(self, path: Path, position: Numbers) -> int:
-        """The first model of an SDF file, its base at ``position``."""
+        """The first model of an SDF file, its origin at ``position``."""
         body: int = self._p.loadSDF(str(path), physicsClientId=self._client)[0]
-        self.place(body, position, (0, 0, 0, 1))
+        # PyBullet places centres of mass, and a model's origin is elsewhere
+        middle = self._p.getDynamicsInfo(body, -1, physicsClientId=self._client)[3]
+        self.place(body, np.add(position, middle), (0, 0, 0, 1))
         return body
 
     def paint(self, body: int, link: int, colour: Numbers) -> None:
@@ -221,9 +226,7 @@ class Bullet:
 
     def grip(self, body: int, link: int, friction: float) -> None:
         """Set the friction of a link."""
-        self._p.changeDynamics(
-            body, link, lateralFriction=friction, physicsClientId=self._client
-        )
+        self._p.changeDynamics(body, link, lateralFriction=friction, physicsClientId=self._client)
 
     def set_joint(self, body: int, joint: int, angle: float) -> None:
         """Turn a joint at once, without physics."""
@@ -285,7 +288,7 @@ class Bullet:
             size,
             size,
             p.computeViewMatrix(view.eye, view.target, view.up),
-            p.computeProjectionMatrixFOV(view.fov, 1, 0.05, 12),
+            p.computeProjectionMatrixFOV(view.fov, 1, 0.05, view.far),
             lightDirection=view.light,
             lightColor=view.light_colour,
             lightDistance=view.light_distance,

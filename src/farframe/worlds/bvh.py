@@ -1,4 +1,4 @@
-"""Motion capture in the BVH format (Biovision hierarchy): a tree of joints, then angles by frame."""
+"""Motion capture in the BVH format (Biovision hierarchy): a tree of joints, then its angles."""
 
 from __future__ import annotations
 
@@ -184,7 +184,9 @@ def _motion(words: _Words, tree: _Tree) -> Capture:
         words.expect(word)
     seconds = words.number("a frame time")
     if not (frames >= 2 and 1e-4 <= seconds <= 1):
-        raise words.error(f"{frames} frames of {seconds:g} s: two frames or more, 0.1 ms to 1 s each")
+        raise words.error(
+            f"{frames} frames of {seconds:g} s: two frames or more, 0.1 ms to 1 s each"
+        )
     width = sum(map(len, tree.channels))
     if not width:
         raise words.error("no joint has a channel")

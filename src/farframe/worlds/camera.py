@@ -24,16 +24,16 @@ def random_view(points: Float[np.ndarray, "n 3"], frame: Frame, rng: np.random.G
     fov = float(rng.uniform(36, 48))
     reach = np.tan(np.radians(fov) / 2)
     right, up = _across(towards)
-    target, distance = (points.min(0) + points.max(0)) / 2, 0.0
-    for _ in range(6):  # the middle of what is seen is not the middle of where it is
+    target, least = (points.min(0) + points.max(0)) / 2, frame.height / TALLEST / 2 / reach
+    for _ in range(8):  # the middle of what is seen is not the middle of where it is
         away = points - target
-        near, x, y = away @ towards, away @ right, away @ up
-        distance = float(np.max(np.maximum(np.abs(x), np.abs(y)) / (reach * MARGIN) + near))
-        distance = max(distance, frame.height / TALLEST / 2 / reach)
-        x, y = x / (distance - near), y / (distance - near)
-        target = target + distance / 2 * ((x.max() + x.min()) * right + (y.max() + y.min()) * up)
+        depth = max(least, _nearest(away, towards, reach * MARGIN)) - away @ towards
+        x, y = away @ right / depth, away @ up / depth
+        middle = (x.max() + x.min()) / 2 * right + (y.max() + y.min()) / 2 * up
+        target = target + middle * depth.min()
+    distance = max(least, _nearest(points - target, towards, reach * MARGIN))
     eye = target + distance * towards
-    light = np.array([rng.uniform(-1, 1), rng.uniform(1.3, 2.4), rng.uniform(0.3, 1.2)])
+    light = np.array([rng.uniform(-1, 1), rng.uniform(1.3, 2.4), rng.uniform(0.6, 1.4)])
     warm = rng.uniform(-0.06, 0.06)
     return View(
         eye=_three(eye),
@@ -43,9 +43,10 @@ def random_view(points: Float[np.ndarray, "n 3"], frame: Frame, rng: np.random.G
         light=_three(light),
         light_colour=(1 + min(warm, 0.0), 1 - abs(warm) / 2, 1 - max(warm, 0.0)),
         light_distance=5.0,
-        ambient=float(rng.uniform(0.4, 0.55)),
+        ambient=float(rng.uniform(0.45, 0.6)),
         diffuse=float(rng.uniform(0.65, 0.85)),
         specular=0.05,
+        far=12.0,
     )
 
 
@@ -60,7 +61,18 @@ def seen(view: View, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n
     return np.stack([0.5 + away @ right / depth, 0.5 - away @ up / depth], -1)
 
 
-def _across(towards: Float[np.ndarray, " 3"]) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
+def _nearest(
+    away: Float[np.ndarray, "n 3"], towards: Float[np.ndarray, " 3"], reach: float
+) -> float:
+    """How far off a camera must be to see points within ``reach`` (a tangent) of its middle."""
+    right, up = _across(towards)
+    aside = np.maximum(np.abs(away @ right), np.abs(away @ up))
+    return float(np.max(aside / reach + away @ towards))
+
+
+def _across(
+    towards: Float[np.ndarray, " 3"],
+) -> tuple[Float[np.ndarray, " 3"], Float[np.ndarray, " 3"]]:
     """The frame's x and y axes in the world, for a camera that looks against ``towards``."""
     right = np.cross([0.0, 1.0, 0.0], towards)
     right = right / np.linalg.norm(right)

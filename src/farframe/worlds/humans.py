@@ -35,8 +35,8 @@ class Humans:
     """Settings of the world of dressed people.
 
     A scene is a person (build, skin, hair, clothes) in a room; each of its clips shows another
-    motion or chain of motions, from another viewpoint and in another light. No actions and no poses, as in the
-    original's human data; labels are
+    motion or chain of motions, from another viewpoint and in another light. There are no actions
+    and no poses, as in the original's human data; labels are
 
     - ``mask`` (t, h, w) uint8: the share of each pixel that the person covers, 255 for all of it,
     - ``joints`` (t, 34) float32: x and y of the 17 joints of ``JOINT_NAMES`` in sides of the

@@ -26,9 +26,7 @@ def loft(rings: Sequence[Sequence[float]], *, squareness: float = 2.0) -> Mesh:
     cos, sin = np.cos(angle), np.sin(angle)
     reach = (np.abs(cos) ** squareness + np.abs(sin) ** squareness) ** (-1 / squareness)
     y, x, depth, width, z = (told[:, n, None] for n in range(5))
-    grid = np.stack(
-        np.broadcast_arrays(x + depth * cos * reach, y, z - width * sin * reach), -1
-    )
+    grid = np.stack(np.broadcast_arrays(x + depth * cos * reach, y, z - width * sin * reach), -1)
     around = np.broadcast_to(np.linspace(0, 1, SIDES + 1), grid.shape[:2])
     along = (told[:, 0] - told[0, 0]) / max(np.ptp(told[:, 0]), 1e-9)
     uvs = np.stack([around, np.broadcast_to(along[:, None], around.shape)], -1)
@@ -47,9 +45,7 @@ def limb(length: float, profile: Sequence[tuple[float, float]], flat: float = 1.
     its width across (z) in depths (x).
     """
     top, bottom = profile[0], profile[-1]
-    rings = [
-        (-top[0] * length + top[1] * (1 - c), top[1] * np.sqrt(1 - (1 - c) ** 2)) for c in CAP
-    ]
+    rings = [(-top[0] * length + top[1] * (1 - c), top[1] * np.sqrt(1 - (1 - c) ** 2)) for c in CAP]
     rings += [(-share * length, radius) for share, radius in profile]
     rings += [
         (-bottom[0] * length - bottom[1] * (1 - c), bottom[1] * np.sqrt(1 - (1 - c) ** 2))
@@ -58,9 +54,7 @@ def limb(length: float, profile: Sequence[tuple[float, float]], flat: float = 1.
     return loft([(y, 0.0, r, r * flat) for y, r in reversed(rings)])
 
 
-def ball(
-    centre: tuple[float, float, float], depth: float, height: float, width: float
-) -> Mesh:
+def ball(centre: tuple[float, float, float], depth: float, height: float, width: float) -> Mesh:
     """An ellipsoid; half axes along x, y and z."""
     heights = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 9))
     rings = [

@@ -69,23 +69,23 @@ def sheet(size: Sequence[float], pieces: int, repeats: float) -> Mesh:
     return Mesh(vertices, np.tile([0.0, 0.0, 1.0], (len(x), 1)), uvs, _grid(pieces, pieces))
 
 
-def rod(radius: float, length: float, top: float = 1.0, sides: int = 16) -> Mesh:
-    """A cylinder along z around the origin; ``top`` is its upper radius in lower ones."""
+def rod(radius: float, length: float, sides: int = 14) -> Mesh:
+    """A cylinder along z around the origin."""
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     ring = np.stack((np.cos(angle), np.sin(angle), 0 * angle), 1)
     low, high = np.array([0, 0, -length / 2]), np.array([0, 0, length / 2])
-    skin = np.stack((ring * radius + low, ring * radius * top + high), 1).reshape(-1, 3)
+    skin = np.stack((ring * radius + low, ring * radius + high), 1).reshape(-1, 3)
     uvs = np.stack((np.repeat(angle / (2 * np.pi), 2), np.tile([0.0, 1.0], sides + 1)), 1)
     parts = [Mesh(skin, np.repeat(ring, 2, 0), uvs, _grid(sides, 1))]
-    for end, r, sign in ((low, radius, -1), (high, radius * top, 1)):
-        flat = np.concatenate((end[None], ring * r + end))
+    for end, sign in ((low, -1), (high, 1)):
+        flat = np.concatenate((end[None], ring * radius + end))
         disc = np.concatenate((np.zeros((1, 2)), ring[:, :2])) / 2 + 0.5
         fan = np.array([[0, *(n + 1, n + 2)[::sign]] for n in range(sides)])
         parts.append(Mesh(flat, np.tile([0.0, 0.0, sign], (len(flat), 1)), disc, fan))
     return join(parts)
 
 
-def ball(radius: float, sides: int = 14, rings: int = 8) -> Mesh:
+def ball(radius: float, sides: int = 12, rings: int = 7) -> Mesh:
     """A sphere around the origin."""
     around, down = np.meshgrid(
         np.linspace(0, 2 * np.pi, sides + 1), np.linspace(np.pi, 0, rings + 1), indexing="ij"

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from farframe.worlds.quaternions import about, inverse, mirrored, multiply, rotate, slerp, yaw
+from farframe.worlds.quaternions import about, mirrored, multiply, rotate, slerp, yaw
 from farframe.worlds.skeleton import MIRRORED, Frame, lowest, pose
 
 UP = (0.0, 1.0, 0.0)
+SEAMLESS = 0.35  # unlikeness of the last and the first pose that a cycle may have
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,13 @@ class Motion:
             local.append(following)
             root.append(root[-1][-1] * _LEVEL + rotate(turn, self.root[1:] - self.root[0] * _LEVEL))
             low.append(self.clearance[1:])
-        joined = (np.concatenate(parts) for parts in (local, root, low))
-        return Motion(self.name, self.rate, *joined)
+        return replace(
+            self,
+            local=np.concatenate(local),
+            root=np.concatenate(root),
+            clearance=np.concatenate(low),
+            cyclic=False,
+        )
 
     def sampled(self, times: Float[np.ndarray, " k"]) -> Motion:
         """The motion at ``times`` in seconds from its start (held beyond its ends)."""
@@ -88,9 +94,11 @@ class Motion:
             w = weight.reshape(-1, *[1] * (values.ndim - 1))
             return values[low] * (1 - w) + values[high] * w
 
-        local = slerp(self.local[low], self.local[high], np.broadcast_to(
-            weight[:, None], (len(at), self.local.shape[1])
-        ))
+        local = slerp(
+            self.local[low],
+            self.local[high],
+            np.broadcast_to(weight[:, None], (len(at), self.local.shape[1])),
+        )
         return replace(
             self, local=local, root=between(self.root), clearance=between(self.clearance)
         )
@@ -99,20 +107,30 @@ class Motion:
 _LEVEL = np.array([1.0, 0.0, 1.0])
 
 
+def unlikeness(a: Float[np.ndarray, "segments 4"], b: Float[np.ndarray, "segments 4"]) -> float:
+    """How unlike two poses are but for their heading: the hips' turn and the mean other turn."""
+    a, b = a.copy(), b.copy()
+    for turns in (a, b):
+        turns[0] = multiply(about(UP, -yaw(turns[0])), turns[0])
+    angles = 2 * np.arccos(np.clip(np.abs(np.sum(a * b, -1)), 0, 1))
+    return float(angles[0] + angles[1:].mean())
+
+
 def grounded(
     name: str,
     rate: float,
     local: Float[np.ndarray, "n segments 4"],
     root: Float[np.ndarray, "n 3"],
     *,
-    cyclic: bool = False,
+    wraps: bool = False,
 ) -> Motion:
     """A motion whose clearance is measured on a standard body; ``root`` is in legs.
 
     The floor is where the body's lowest point is a tenth of the time: recordings disagree about
-    its height by the soles of shoes.
+    its height by the soles of shoes. One that ``wraps`` is cyclic if it really ends as it begins.
     """
     frame = Frame()
     low = lowest(frame, pose(frame, local, root * frame.leg))
     above = low - np.percentile(low, 10) - 0.02
+    cyclic = wraps and unlikeness(local[-1], local[0]) < SEAMLESS
     return Motion(name, rate, local, root, np.maximum(above, 0) / frame.leg, cyclic)

@@ -53,4 +53,4 @@ def motion_clip(name: str) -> Motion:
     weight = (times - ends[high - 1]) / (ends[high] - ends[high - 1])
     local = slerp(local[high - 1], local[high], np.repeat(weight[:, None], 15, 1))
     root = np.stack([np.interp(times, ends, frames[:, 1 + n]) for n in range(3)], 1)
-    return grounded(name, RATE, local, root / _LEG, cyclic=told["Loop"] == "wrap")
+    return grounded(name, RATE, local, root / _LEG, wraps=told["Loop"] == "wrap")

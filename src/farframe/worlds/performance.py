@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from farframe.worlds.motion import UP, Motion
+from farframe.worlds.motion import UP, Motion, unlikeness
 from farframe.worlds.quaternions import about, multiply, slerp, yaw
 
 FADE = (0.3, 0.65)  # seconds that two motions overlap: alike at the join, unlike
@@ -81,17 +81,6 @@ def joined(first: Steps, second: Steps, overlap: int) -> Steps:
         np.concatenate([p.stride for p in pieces]),
         np.concatenate([p.clearance for p in pieces]),
     )
-
-
-def unlikeness(
-    a: Float[np.ndarray, "segments 4"], b: Float[np.ndarray, "segments 4"]
-) -> float:
-    """How unlike two poses are but for their heading: the hips' turn and the mean other turn."""
-    a, b = a.copy(), b.copy()
-    for pose in (a, b):
-        pose[0] = multiply(about(UP, -yaw(pose[0])), pose[0])
-    angles = 2 * np.arccos(np.clip(np.abs(np.sum(a * b, -1)), 0, 1))
-    return float(angles[0] + angles[1:].mean())
 
 
 def perform(
@@ -176,7 +165,9 @@ def walked(
     return local, path
 
 
-def _turned(flat: Float[np.ndarray, "t 2"], angle: Float[np.ndarray, " t"]) -> Float[np.ndarray, "t 2"]:
+def _turned(
+    flat: Float[np.ndarray, "t 2"], angle: Float[np.ndarray, " t"]
+) -> Float[np.ndarray, "t 2"]:
     """Vectors (x, z) on the floor, turned about the vertical."""
     cos, sin = np.cos(angle), np.sin(angle)
     return np.stack([cos * flat[:, 0] + sin * flat[:, 1], cos * flat[:, 1] - sin * flat[:, 0]], 1)

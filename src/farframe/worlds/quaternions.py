@@ -97,5 +97,7 @@ def swing(start: Vectors, end: Vectors) -> Quaternions:
     axis = np.cross(start, end)
     opposite = w[..., 0] < 1e-6  # any axis across will do
     across = np.cross(start, np.where(np.abs(start[..., :1]) < 0.9, [1.0, 0, 0], [0.0, 1, 0]))
-    q = np.concatenate([np.where(opposite[..., None], 0, w), np.where(opposite[..., None], across, axis)], -1)
+    q = np.concatenate(
+        [np.where(opposite[..., None], 0, w), np.where(opposite[..., None], across, axis)], -1
+    )
     return normalised(q)

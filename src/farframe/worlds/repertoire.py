@@ -13,11 +13,16 @@ from farframe.worlds.retarget import SHORTEST, read_motion
 
 TEST_CLIPS = ("dance_b", "getup_faceup", "kick", "run")
 TRAIN_CLIPS = tuple(name for name in motion_clips.NAMES if name not in TEST_CLIPS)
+OFTEN = {"walk": 4, "run": 2, "dance_a": 2, "dance_b": 2}
+"""How many times as often as the acrobatics what people do every day is shown."""
 TRAIN_SHARE, GAP = 0.8, 0.5  # of a recording that both splits use; seconds left out between
 
 
 def motions(split: str, bvh: str) -> tuple[Motion, ...]:
     """The motions of a split: PyBullet's clips, and those of a BVH file or folder if one is named.
+
+    What is there several times is to be shown so many times as often. Getting up is there backwards
+    too: it looks like lying down.
 
     Raises:
         ValueError: if PyBullet's data is missing.
@@ -25,7 +30,9 @@ def motions(split: str, bvh: str) -> tuple[Motion, ...]:
     """
     test = split == "test"
     names = TEST_CLIPS if test else TRAIN_CLIPS
-    return tuple(map(motion_clips.motion_clip, names)) + (_own(bvh)[test] if bvh else ())
+    clips = [motion_clips.motion_clip(name) for name in names for _ in range(OFTEN.get(name, 1))]
+    lying_down = [clip.reversed() for clip in clips if clip.name.startswith("getup")]
+    return (*clips, *lying_down, *(_own(bvh)[test] if bvh else ()))
 
 
 def bvh_files(bvh: str) -> list[Path]:

@@ -80,7 +80,8 @@ class Frame:
         for first in (3, 9):
             found += [
                 (first, (0, -self.thigh, 0), 0.06), (first + 1, (0, -self.shin, 0), 0.05),
-                (first + 2, (-0.06, -self.ankle, 0), 0), (first + 2, (self.foot, -self.ankle, 0), 0),
+                (first + 2, (-0.06, -self.ankle, 0), 0),
+                (first + 2, (self.foot, -self.ankle, 0), 0),
                 (first + 3, (0, 0, 0), 0.06), (first + 4, (0, 0, 0), 0.04),
                 (first + 5, (0, 0, 0), 0.03), (first + 5, (0, -self.hand, 0), 0.01),
             ]  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from farframe.worlds.mesh import Mesh
 from farframe.worlds.room import Room
 
 SUPERSAMPLING = 2  # pixels drawn for each pixel of a frame, along each side
-_NUMBERS = itertools.count()
 
 
 class Stage:
@@ -26,7 +23,7 @@ class Stage:
         room: what stands still.
         person: the parts' meshes.
         clothes: the picture that the meshes are textured with.
-        folder: for pictures on their way to PyBullet.
+        folder: for pictures on their way to PyBullet, its name never used before in this process.
     """
 
     def __init__(
@@ -37,7 +34,7 @@ class Stage:
         clothes: UInt8[np.ndarray, "h w c"],
         folder: Path,
     ) -> None:
-        self._bullet, self._folder = bullet, folder
+        self._bullet, self._folder, self._textures = bullet, folder, 0
         for mesh, picture in room.items:
             bullet.body([], mesh, self._texture(picture))
         texture = self._texture(clothes)
@@ -62,6 +59,7 @@ class Stage:
         return frame.transpose(2, 0, 1), ((share * 255 + s * s // 2) // (s * s)).astype(np.uint8)
 
     def _texture(self, picture: UInt8[np.ndarray, "h w c"]) -> int:
-        path = self._folder / f"{os.getpid()}-{next(_NUMBERS)}.png"
+        self._textures += 1
+        path = self._folder / f"{self._textures}.png"
         Image.fromarray(picture[::-1]).save(path)  # v = 0 is a picture's last row to PyBullet
         return self._bullet.texture(path)

@@ -78,7 +78,8 @@ def random_outfit(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Out
         shoes=_near(_one(SHOES, rng), rng),
         hair=str(
             rng.choice(
-                ["short", "long", "tail", "bun", "bald", "hat"], p=[0.4, 0.2, 0.12, 0.08, 0.06, 0.14]
+                ["short", "long", "tail", "bun", "bald", "hat"],
+                p=[0.4, 0.2, 0.12, 0.08, 0.06, 0.14],
             )
         ),
         hair_colour=_near(_one(HAIRS, rng), rng),
@@ -92,8 +93,9 @@ def cell(mesh: Mesh, name: str, along: tuple[float, float] = (0.0, 1.0)) -> Mesh
     place = _CELLS.index(name)
     corner = np.array([place % _SIDE, place // _SIDE])
     edge = 1.5 / _CELL  # half a pixel from the neighbours at least
-    low = (corner + (edge, edge + along[0] * (1 - 2 * edge))) / _SIDE
-    high = (corner + (1 - edge, edge + along[1] * (1 - 2 * edge))) / _SIDE
+    inner = 1 - 2 * edge
+    low = (corner + np.array([edge, edge + along[0] * inner])) / _SIDE
+    high = (corner + np.array([edge + inner, edge + along[1] * inner])) / _SIDE
     return mesh.textured((low[0], low[1]), (high[0], high[1]))
 
 

@@ -119,7 +119,7 @@ def _chest(body: Body, outfit: Outfit) -> Mesh:
 
 def _head(body: Body, outfit: Outfit) -> Mesh:
     n, h = body.frame.neck, body.frame.head
-    neck = limb(n + 0.06, [(0, 0.05), (1, 0.056 * body.girth**0.5)]).moved((0, n + 0.03, 0))
+    neck = limb(n + 0.06, [(0, 0.05), (1, 0.056 * body.girth**0.5)]).moved((0.0, n + 0.03, 0.0))
     skull = loft(
         [
             (n, 0.045, 0.025, 0.025), (n + 0.04 * h, 0.043, 0.045, 0.042),
@@ -159,7 +159,7 @@ def _hair(outfit: Outfit, n: float, h: float) -> list[Mesh]:
     elif outfit.hair == "tail":
         tail = limb(0.24, [(0, 0.03), (0.4, 0.036), (1, 0.012)])
         lean = about((0.0, 0.0, 1.0), np.array(-0.35))
-        tail = _turned(tail, lean).moved((-0.105, n + 0.78 * h, 0))
+        tail = _turned(tail, lean).moved((-0.105, n + 0.78 * h, 0.0))
         found.append(cell(tail, "hair"))
     elif outfit.hair == "bun":
         found.append(cell(ball((-0.09, n + 0.92 * h, 0), 0.05, 0.05, 0.05), "hair"))
@@ -203,7 +203,7 @@ def _shin(body: Body, outfit: Outfit) -> Mesh:
         cloth = [(0, 0.062 * g * cut**0.6), (0.3, 0.062 * g * cut), (0.97, 0.048 * g * cut)]
         return cell(limb(f.shin, cloth), "trousers")
     bare = cell(limb(f.shin, [(0, 0.052 * g), (0.3, 0.056 * g), (1, 0.034 * g)]), "skin")
-    sock = limb(f.shin * 0.3, [(0.2, 0.042 * g), (1, 0.038 * g)]).moved((0, -0.72 * f.shin, 0))
+    sock = limb(f.shin * 0.3, [(0.2, 0.042 * g), (1, 0.038 * g)]).moved((0.0, -0.72 * f.shin, 0.0))
     return join([bare, cell(sock, "sock")])
 
 
@@ -228,7 +228,7 @@ def _foot(body: Body) -> Mesh:
 
 
 def _turned(mesh: Mesh, turn: Float[np.ndarray, " 4"]) -> Mesh:
-    return mesh.moved((0, 0, 0), rotate(turn, np.eye(3)).T)
+    return mesh.moved((0.0, 0.0, 0.0), rotate(turn, np.eye(3)).T)
 
 
 PARTS = len(SEGMENTS) + 1

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
 from farframe.worlds.mesh import Mesh
 
-Numbers = Sequence[float] | Float[np.ndarray, " n"]
+Numbers = Sequence[float | int] | Float[np.ndarray, " n"]
 
 
 def bullet_version() -> str:
@@ -53,7 +53,7 @@ def _modules() -> tuple[Any, Path]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Without the banner that PyBullet writes past Python to file descriptor 2 when imported."""
     if "pybullet" in sys.modules:
         yield
@@ -119,7 +119,7 @@ class Bullet:
             physicsClientId=self._client,
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Bullet:
         return self
 
     def __exit__(

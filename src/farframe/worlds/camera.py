@@ -50,7 +50,7 @@ def random_view(points: Float[np.ndarray, "n 3"], frame: Frame, rng: np.random.G
     )
 
 
-def seen(view: View, points: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 2"]:
+def seen(view: View, points: Float[np.ndarray, "... 3"]) -> Float[np.ndarray, "... 2"]:
     """Where in the frame points are: x from its left, y from its top, in sides of the frame."""
     eye = np.array(view.eye)
     towards = eye - np.array(view.target)

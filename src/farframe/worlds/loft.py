@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from farframe.worlds.mesh import Mesh
 
 SIDES = 14
+Number = float | int  # as people write them
 CAP = np.array([0.0, 0.35, 0.7, 0.93])  # rings of a round end, in radii from its tip's inside
 
 
-def loft(rings: Sequence[Sequence[float]], *, squareness: float = 2.0) -> Mesh:
+def loft(rings: Sequence[Sequence[Number]], *, squareness: Number = 2) -> Mesh:
     """A closed surface through elliptic rings, each ``(y, x, depth, width)`` and an optional z.
 
     ``depth`` is the half axis along x and ``width`` that along z around the centre (x, z). Rings
@@ -38,7 +39,7 @@ def loft(rings: Sequence[Sequence[float]], *, squareness: float = 2.0) -> Mesh:
     return Mesh(vertices, _normals(vertices, faces), uvs.reshape(-1, 2), faces)
 
 
-def limb(length: float, profile: Sequence[tuple[float, float]], flat: float = 1.0) -> Mesh:
+def limb(length: float, profile: Sequence[tuple[Number, Number]], flat: float = 1.0) -> Mesh:
     """A rounded limb from the origin down to y = -length.
 
     ``profile`` are (share of the length, radius) from top to bottom; ends are round. ``flat`` is
@@ -54,7 +55,7 @@ def limb(length: float, profile: Sequence[tuple[float, float]], flat: float = 1.
     return loft([(y, 0.0, r, r * flat) for y, r in reversed(rings)])
 
 
-def ball(centre: tuple[float, float, float], depth: float, height: float, width: float) -> Mesh:
+def ball(centre: tuple[Number, Number, Number], depth: float, height: float, width: float) -> Mesh:
     """An ellipsoid; half axes along x, y and z."""
     heights = np.sin(np.linspace(-np.pi / 2, np.pi / 2, 9))
     rings = [
@@ -70,7 +71,7 @@ def _point(ring: Float[np.ndarray, " 5"]) -> Float[np.ndarray, "1 5"]:
 
 
 def _normals(
-    vertices: Float[np.ndarray, "n 3"], faces: Float[np.ndarray, "f 3"]
+    vertices: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "f 3"]
 ) -> Float[np.ndarray, "n 3"]:
     """Smooth normals; vertices at one place share theirs, so that no seam shows."""
     _, place = np.unique(np.round(vertices, 6), axis=0, return_inverse=True)

@@ -35,12 +35,6 @@ class Motion:
         """From the first to the last frame."""
         return (len(self.local) - 1) / self.rate
 
-    @property
-    def speed(self) -> float:
-        """Mean horizontal speed in legs per second."""
-        steps = np.diff(self.root[:, [0, 2]], axis=0)
-        return float(np.linalg.norm(steps, axis=1).sum() / self.seconds)
-
     def mirrored(self) -> Motion:
         """Left and right swapped."""
         local = mirrored(self.local[:, list(MIRRORED)])

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from farframe.worlds.motion import UP, Motion, unlikeness
-from farframe.worlds.quaternions import about, multiply, slerp, yaw
+from farframe.worlds.quaternions import about, mirrored, multiply, slerp, yaw
+from farframe.worlds.skeleton import MIRRORED
 
 FADE = (0.3, 0.65)  # seconds that two motions overlap: alike at the join, unlike
 ALIKE = 1.3  # difference of poses (see `unlikeness`) up to which one motion may follow another
@@ -88,16 +89,14 @@ def perform(
 ) -> Steps:
     """``frames`` frames of motion number ``first`` and of what may follow it."""
     speed = rng.uniform(0.85, 1.15)
-    doing = motions[first]
+    doing, mirror = motions[first], bool(rng.random() < 0.5)
     done: Steps | None = None
-    last: Motion | None = None
     while done is None or len(done) < frames:
-        if last is not None:
-            doing = _following(motions, doing, last, rng)
-        last = _piece(doing, begin=done is None, needed=frames / fps * speed, rng=rng)
-        last = last.mirrored() if rng.random() < 0.5 else last
-        times = np.arange(0, last.seconds + 1e-9, speed / fps)
-        piece = steps(last.sampled(times))
+        if done is not None:
+            doing, mirror = _following(motions, doing, done.local[-1], rng)
+        shown = _piece(doing, begin=done is None, needed=frames / fps * speed, rng=rng)
+        shown = shown.mirrored() if mirror else shown
+        piece = steps(shown.sampled(np.arange(0, shown.seconds + 1e-9, speed / fps)))
         if done is None:
             done = piece
             continue
@@ -121,16 +120,35 @@ def _piece(doing: Motion, *, begin: bool, needed: float, rng: np.random.Generato
 
 
 def _following(
-    motions: Sequence[Motion], doing: Motion, last: Motion, rng: np.random.Generator
-) -> Motion:
-    """A motion that begins much as ``last`` ended: the same again, or another."""
-    apart = np.array([unlikeness(last.local[-1], m.local[0]) for m in motions])
-    fitting = [m for m, far in zip(motions, apart, strict=True) if far < ALIKE]
-    again = any(m is doing for m in fitting)
-    if again and (len(fitting) == 1 or rng.random() > CHANGE):
-        return doing
-    others = [m for m in fitting if m is not doing]
-    return others[int(rng.integers(len(others)))] if others else motions[int(np.argmin(apart))]
+    motions: Sequence[Motion],
+    doing: Motion,
+    ended: Float[np.ndarray, "segments 4"],
+    rng: np.random.Generator,
+) -> tuple[Motion, bool]:
+    """A motion that begins much as the last one ended, and whether mirrored: the same, or another.
+
+    What begins alike either way is mirrored by chance.
+    """
+    apart = [
+        (unlikeness(ended, m.local[0]), unlikeness(ended, _in_a_mirror(m.local[0])))
+        for m in motions
+    ]
+    fitting = [n for n, far in enumerate(apart) if min(far) < ALIKE]
+    again = [n for n in fitting if motions[n] is doing]
+    others = [n for n in fitting if motions[n] is not doing]
+    if again and (not others or rng.random() > CHANGE):
+        chosen = again[0]
+    elif others:
+        chosen = others[int(rng.integers(len(others)))]
+    else:
+        chosen = int(np.argmin([min(far) for far in apart]))
+    straight, mirror = apart[chosen]
+    either = abs(straight - mirror) < 0.15
+    return motions[chosen], bool(rng.random() < 0.5) if either else mirror < straight
+
+
+def _in_a_mirror(local: Float[np.ndarray, "segments 4"]) -> Float[np.ndarray, "segments 4"]:
+    return mirrored(local[list(MIRRORED)])
 
 
 def walked(

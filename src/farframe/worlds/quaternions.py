@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-Quaternions = Float[np.ndarray, "*n 4"]
-Vectors = Float[np.ndarray, "*n 3"]
+Quaternions = Float[np.ndarray, "... 4"]
+Vectors = Float[np.ndarray, "... 3"]
 IDENTITY = np.array([1.0, 0.0, 0.0, 0.0])
 
 
-def about(axis: tuple[float, float, float], angle: Float[np.ndarray, "*n"]) -> Quaternions:
+def about(axis: tuple[float, float, float], angle: float | Float[np.ndarray, ...]) -> Quaternions:
     """Turns by ``angle`` (radians) about a unit ``axis``."""
     half = np.asarray(angle, np.float64)[..., None] / 2
     return np.concatenate([np.cos(half), np.sin(half) * np.array(axis)], -1)
@@ -47,7 +47,7 @@ def rotate(q: Quaternions, v: Vectors) -> Vectors:
     return v + q[..., :1] * across + np.cross(q[..., 1:], across)
 
 
-def slerp(a: Quaternions, b: Quaternions, weight: Float[np.ndarray, "*n"]) -> Quaternions:
+def slerp(a: Quaternions, b: Quaternions, weight: Float[np.ndarray, ...]) -> Quaternions:
     """From ``a`` (weight 0) to ``b`` (weight 1) along the shorter way, at constant speed."""
     cosine = np.sum(a * b, -1)
     b = np.where(cosine[..., None] < 0, -b, b)
@@ -59,9 +59,9 @@ def slerp(a: Quaternions, b: Quaternions, weight: Float[np.ndarray, "*n"]) -> Qu
     return normalised(left[..., None] * a + right[..., None] * b)
 
 
-def yaw(q: Quaternions) -> Float[np.ndarray, "*n"]:
+def yaw(q: Quaternions) -> Float[np.ndarray, ...]:
     """The part of each turn that is about the vertical (y), in radians."""
-    return 2 * np.arctan2(q[..., 2], q[..., 0])
+    return np.asarray(2 * np.arctan2(q[..., 2], q[..., 0]))
 
 
 def mirrored(q: Quaternions) -> Quaternions:
@@ -77,7 +77,7 @@ def from_axes(x: Vectors, y: Vectors) -> Quaternions:
     return from_matrices(np.stack([x, np.cross(z, x), z], -1))
 
 
-def from_matrices(m: Float[np.ndarray, "*n 3 3"]) -> Quaternions:
+def from_matrices(m: Float[np.ndarray, "... 3 3"]) -> Quaternions:
     """Rotation matrices as quaternions (by the eigenvector that is robust for every turn)."""
     k = np.empty((*m.shape[:-2], 4, 4))
     k[..., 0, 0] = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]

@@ -13,7 +13,7 @@ from farframe.worlds.retarget import SHORTEST, read_motion
 
 TEST_CLIPS = ("dance_b", "getup_faceup", "kick", "run")
 TRAIN_CLIPS = tuple(name for name in motion_clips.NAMES if name not in TEST_CLIPS)
-OFTEN = {"walk": 4, "run": 2, "dance_a": 2, "dance_b": 2}
+OFTEN = {"walk": 4, "run": 2, "kick": 2, "dance_a": 2, "dance_b": 2}
 """How many times as often as the acrobatics what people do every day is shown."""
 TRAIN_SHARE, GAP = 0.8, 0.5  # of a recording that both splits use; seconds left out between
 
@@ -65,8 +65,8 @@ def _own(bvh: str) -> tuple[tuple[Motion, ...], tuple[Motion, ...]]:
     test = tuple(m for m in whole if _for_test(m.name))
     if train and test:
         return train, test
-    early = [m.part(0, TRAIN_SHARE) for m in whole]
-    late = [m.part(min(1.0, TRAIN_SHARE + GAP / m.seconds), 1) for m in whole]
+    early = [m.part(0.0, TRAIN_SHARE) for m in whole]
+    late = [m.part(min(1.0, TRAIN_SHARE + GAP / m.seconds), 1.0) for m in whole]
     return _long_enough(early, bvh), _long_enough(late, bvh)
 
 

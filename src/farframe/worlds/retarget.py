@@ -48,7 +48,7 @@ def read_motion(path: Path) -> Motion:
     hips = rotate(who.upright, (places[:, who.joints[3]] + places[:, who.joints[9]]) / 2)
     told = Motion(path.name, capture.rate, local, hips / who.leg, np.zeros(len(hips)))
     if _starts_at_rest(local):
-        told = told.part(1 / (len(local) - 1), 1)
+        told = told.part(1 / (len(local) - 1), 1.0)
     if told.seconds < SHORTEST:
         raise DataError(f"{path}: {told.seconds:.1f} s long; {SHORTEST:g} s or more are needed")
     even = told.sampled(np.arange(int(told.seconds * RATE) + 1) / RATE)

@@ -48,8 +48,8 @@ def random_room(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Room:
         _wall(2 * deep, high).moved((half, high / 2, front - deep), turned(-np.pi / 2)),
     ]
     items: list[Item] = [
-        (_floor(half, deep).moved((0, 0, front - deep)), floor),
-        (join([_wall(2 * half, high).moved((0, high / 2, -back)), *sides]), wall),
+        (_floor(half, deep).moved((0.0, 0.0, front - deep)), floor),
+        (join([_wall(2 * half, high).moved((0.0, high / 2, -back)), *sides]), wall),
     ]
     items += _furnished(half, back, rng)
     if rng.random() < 0.35:
@@ -79,10 +79,10 @@ def _furnished(half: float, back: float, rng: np.random.Generator) -> list[Item]
         if rng.random() < 0.6:
             made, _ = furniture(str(rng.choice(FURNITURE)), rng)
             place, turn = (
-                (side * (half - 0.02), 0, rng.uniform(-1.2, 0.2)),
+                (side * (half - 0.02), 0.0, rng.uniform(-1.2, 0.2)),
                 turned(-side * np.pi / 2),
             )
-            found += [(mesh.moved((0, 0, 0), turn).moved(place), p) for mesh, p in made]
+            found += [(mesh.moved((0.0, 0.0, 0.0), turn).moved(place), p) for mesh, p in made]
     return found
 
 
@@ -97,7 +97,7 @@ def _hung(rng: np.random.Generator, at: tuple[float, float], *, window: bool) ->
 
 def _floor(half: float, deep: float) -> Mesh:
     lying = np.array([[1.0, 0, 0], [0, 0, 1.0], [0, -1.0, 0]])
-    return _repeated(sheet((half, deep), 6, 1.0), half / 2, deep / 2).moved((0, 0, 0), lying)
+    return _repeated(sheet((half, deep), 6, 1.0), half / 2, deep / 2).moved((0.0, 0.0, 0.0), lying)
 
 
 def _wall(width: float, high: float) -> Mesh:

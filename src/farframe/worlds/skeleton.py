@@ -30,6 +30,7 @@ JOINT_NAMES = (
 """The joints of labels, in Human3.6M's order of 17."""
 
 Points = Float[np.ndarray, "t n 3"]
+Place = tuple[float | int, float | int, float | int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +72,9 @@ class Frame:
         trunk = [(0, 0, 0), (0, self.waist, 0), (0, self.chest, 0)]
         return np.array(trunk + right + left, np.float64)
 
-    def feelers(self) -> list[tuple[int, tuple[float, float, float], float]]:
+    def feelers(self) -> list[tuple[int, Place, float | int]]:
         """Points that may touch the floor: segment, place in it, how thick the flesh is there."""
-        found: list[tuple[int, tuple[float, float, float], float]] = [
+        found: list[tuple[int, Place, float | int]] = [
             (0, (-0.06, 0, 0), 0.08), (1, (-0.06, 0.1, 0), 0.08), (1, (0.06, 0.1, 0), 0.08),
             (2, (0.01, self.neck + self.head / 2, 0), self.head / 2),
         ]  # fmt: skip
@@ -95,7 +96,7 @@ class Posed:
     turns: Float[np.ndarray, "t segments 4"]
     places: Float[np.ndarray, "t segments 3"]
 
-    def point(self, segment: int, place: tuple[float, float, float]) -> Float[np.ndarray, "t 3"]:
+    def point(self, segment: int, place: Place) -> Float[np.ndarray, "t 3"]:
         """Where a point of a segment is in the world."""
         return self.places[:, segment] + rotate(self.turns[:, segment], np.array(place, np.float64))
 

@@ -48,7 +48,8 @@ class Stage:
         size: int,
     ) -> tuple[UInt8[np.ndarray, "c h w"], UInt8[np.ndarray, "h w"]]:
         """One frame with the person's parts put there, and how much of each pixel they cover."""
-        for part, place, turn in zip(self._parts, places, np.roll(turns, -1, 1), strict=True):
+        xyzw = np.roll(turns, -1, 1).tolist()
+        for part, place, turn in zip(self._parts, places.tolist(), xyzw, strict=True):
             self._bullet.place(part, place, turn)
         colours, bodies = self._bullet.picture(view, size * SUPERSAMPLING)
         covered = (bodies >= self._parts[0]) & (bodies <= self._parts[-1])
@@ -61,5 +62,7 @@ class Stage:
     def _texture(self, picture: UInt8[np.ndarray, "h w c"]) -> int:
         self._textures += 1
         path = self._folder / f"{self._textures}.png"
-        Image.fromarray(picture[::-1]).save(path)  # v = 0 is a picture's last row to PyBullet
+        Image.fromarray(picture[::-1]).save(
+            path, compress_level=1
+        )  # v = 0 is a picture's last row to PyBullet
         return self._bullet.texture(path)

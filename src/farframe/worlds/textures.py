@@ -9,7 +9,7 @@ FLOORS = ("planks", "tiles", "parquet", "carpet", "concrete", "checker")
 WALLS = ("plain", "stripes", "bricks", "panels", "dots", "two-tone")
 SIZE = 256
 
-Picture = UInt8[np.ndarray, "h w c"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
 
 
 def floor(kind: str, colour: Float[np.ndarray, " 3"], rng: np.random.Generator) -> Picture:

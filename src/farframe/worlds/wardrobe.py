@@ -88,7 +88,7 @@ def random_outfit(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Out
     )
 
 
-def cell(mesh: Mesh, name: str, along: tuple[float, float] = (0.0, 1.0)) -> Mesh:
+def cell(mesh: Mesh, name: str, along: tuple[float | int, float | int] = (0, 1)) -> Mesh:
     """A mesh textured by a cell of the picture, of which it gets a part of the height."""
     place = _CELLS.index(name)
     corner = np.array([place % _SIDE, place // _SIDE])

@@ -6,7 +6,6 @@ import pickle
 import subprocess
 import sys
 from dataclasses import replace
-from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -210,10 +209,7 @@ def test_a_single_recording_is_divided_in_time(tmp_path: Path) -> None:
 
 
 def test_missing_pybullet_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr("farframe.worlds.bullet.version", missing)
+    monkeypatch.setattr("farframe.worlds.bullet.find_spec", lambda _: None)
     for use in (lambda: SMALL.scene("train", 0), SMALL.fingerprint):
         with pytest.raises(ValueError, match=r"pip install 'farframe\[worlds\]'") as caught:
             use()

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,9 +19,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from farframe.worlds.mesh import Mesh
-
-Numbers = Sequence[float | int] | Float[np.ndarray, " n"]
+from farframe.worlds.mesh import Mesh, Numbers
 
 
 def bullet_version() -> str:
@@ -29,10 +28,9 @@ def bullet_version() -> str:
     Raises:
         ValueError: if there is none.
     """
-    try:
-        return version("pybullet")
-    except PackageNotFoundError:
-        raise ValueError(_MISSING) from None
+    if find_spec("pybullet") is None:
+        raise ValueError(_MISSING)
+    return version("pybullet")
 
 
 _MISSING = (
@@ -114,7 +112,7 @@ class Bullet:
         self._p.setGravity(0, 0, -9.81, physicsClientId=self._client)
         self._p.setPhysicsEngineParameter(
             fixedTimeStep=1 / rate,
-            numSolverIterations=40,
+            numSolverIterations=30,
             deterministicOverlappingPairs=1,
             physicsClientId=self._client,
         )
@@ -224,9 +222,16 @@ class Bullet:
         """Let a link pass through everything."""
         self._p.setCollisionFilterGroupMask(body, link, 0, 0, physicsClientId=self._client)
 
-    def grip(self, body: int, link: int, friction: float) -> None:
-        """Set the friction of a link."""
-        self._p.changeDynamics(body, link, lateralFriction=friction, physicsClientId=self._client)
+    def adjust(self, body: int, link: int, *, friction: float, mass_times: float) -> None:
+        """Set the friction of a link, and make it lighter or heavier."""
+        mass = self._p.getDynamicsInfo(body, link, physicsClientId=self._client)[0]
+        self._p.changeDynamics(
+            body,
+            link,
+            mass=mass * mass_times,
+            lateralFriction=friction,
+            physicsClientId=self._client,
+        )
 
     def set_joint(self, body: int, joint: int, angle: float) -> None:
         """Turn a joint at once, without physics."""
@@ -246,7 +251,7 @@ class Bullet:
             physicsClientId=self._client,
         )
 
-    def angles(self, body: int, joints: Sequence[int]) -> Float[np.ndarray, " n"]:
+    def angles(self, body: int, joints: Sequence[int]) -> Float[np.ndarray, " joints"]:
         """Measured joint angles, rad."""
         states = self._p.getJointStates(body, joints, physicsClientId=self._client)
         return np.array([state[0] for state in states])
@@ -263,7 +268,7 @@ class Bullet:
 
     def inverse(
         self, body: int, link: int, position: Numbers, rotation: Numbers
-    ) -> Float[np.ndarray, " n"]:
+    ) -> Float[np.ndarray, " joints"]:
         """Joint angles, near the present ones, that bring a link's frame to a place."""
         return np.array(
             self._p.calculateInverseKinematics(

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
+
+Numbers = Sequence[float | int] | Shaped[np.ndarray, " _"]
+"""Some real numbers: a place, a colour, angles."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +21,7 @@ class Mesh:
     uvs: Float[np.ndarray, "n 2"]
     faces: Int[np.ndarray, "f 3"]
 
-    def moved(
-        self, position: Sequence[float | int], rotation: Float[np.ndarray, "3 3"] | None = None
-    ) -> Mesh:
+    def moved(self, position: Numbers, rotation: Float[np.ndarray, "3 3"] | None = None) -> Mesh:
         """Turned by a rotation matrix, then shifted."""
         turn = np.eye(3) if rotation is None else rotation
         return replace(
@@ -45,7 +46,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def box(half: Sequence[float | int]) -> Mesh:
+def box(half: Numbers) -> Mesh:
     """A cuboid of half sizes ``half`` around the origin, the whole texture on each side."""
     sides: list[Mesh] = []
     square = sheet((1.0, 1.0), 1, 1.0).moved((0, 0, 1))
@@ -57,7 +58,7 @@ def box(half: Sequence[float | int]) -> Mesh:
     return join(sides)
 
 
-def sheet(size: Sequence[float | int], pieces: int, repeats: float) -> Mesh:
+def sheet(size: Numbers, pieces: int, repeats: float) -> Mesh:
     """A rectangle in the xy plane of half sizes ``size``, in ``pieces`` x ``pieces`` squares.
 
     The texture is repeated ``repeats`` times along each side.
@@ -98,7 +99,7 @@ def ball(radius: float, sides: int = 12, rings: int = 7) -> Mesh:
 
 
 def _grid(rows: int, columns: int) -> Int[np.ndarray, "f 3"]:
-    """Two triangles for each square of a grid of vertices, seen from first axis x second."""
+    """Two triangles a square of a grid of vertices, their fronts to first axis x second."""
     r, c = (a.ravel() for a in np.meshgrid(range(rows), range(columns), indexing="ij"))
     corner, width = r * (columns + 1) + c, columns + 1
     across = corner + width + 1

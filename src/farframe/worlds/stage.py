@@ -12,7 +12,7 @@ from farframe.worlds.bullet import Bullet, View
 from farframe.worlds.mesh import Mesh
 from farframe.worlds.room import Room
 
-SUPERSAMPLING = 2  # pixels drawn for each pixel of a frame, along each side
+DRAWN = 128  # pixels drawn along each side at least, and twice as many as a frame has
 
 
 class Stage:
@@ -51,9 +51,9 @@ class Stage:
         xyzw = np.roll(turns, -1, 1).tolist()
         for part, place, turn in zip(self._parts, places.tolist(), xyzw, strict=True):
             self._bullet.place(part, place, turn)
-        colours, bodies = self._bullet.picture(view, size * SUPERSAMPLING)
+        s = max(2, DRAWN // size)
+        colours, bodies = self._bullet.picture(view, size * s)
         covered = (bodies >= self._parts[0]) & (bodies <= self._parts[-1])
-        s = SUPERSAMPLING
         blocks = colours.reshape(size, s, size, s, 3).astype(np.uint16).sum((1, 3))
         frame = ((blocks + s * s // 2) // (s * s)).astype(np.uint8)
         share = covered.reshape(size, s, size, s).sum((1, 3))

@@ -15,6 +15,7 @@ from bvh_people import person
 from farframe.data.source import DataError
 from farframe.types import Clip
 from farframe.worlds import repertoire
+from farframe.worlds.bullet import View
 from farframe.worlds.humans import Humans
 from farframe.worlds.loft import ball, limb, loft
 from farframe.worlds.skeleton import JOINT_NAMES
@@ -153,6 +154,18 @@ def test_one_person_in_several_clips_of_a_scene(clips: list[Clip]) -> None:
     for a, b in zip(clips[::2], clips[1::2], strict=True):
         assert np.abs(colour(a) - colour(b)).max() < 60
         assert digest(a) != digest(b)
+
+
+@needs_bullet
+def test_clips_of_a_scene_show_other_motions(monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed = View(
+        eye=(0.0, 1.0, 4.0), target=(0.0, 0.9, 0.0), up=(0.0, 1.0, 0.0), fov=45.0,
+        light=(0.3, 2.0, 1.0), light_colour=(1.0, 1.0, 1.0), light_distance=5.0,
+        ambient=0.5, diffuse=0.7, specular=0.05, far=12.0,
+    )  # fmt: skip
+    monkeypatch.setattr("farframe.worlds.humans.random_view", lambda *_: fixed)
+    first, second = Humans(frame_size=32, clip_length=2, clips_per_scene=2).scene("train", 0)
+    assert np.abs(first.labels["joints"] - second.labels["joints"]).max() > 0.02
 
 
 # -- splits ----------------------------------------------------------------------------------

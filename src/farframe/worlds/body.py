@@ -10,7 +10,7 @@ from jaxtyping import Float
 from farframe.worlds.loft import ball, limb, loft
 from farframe.worlds.mesh import Mesh, join
 from farframe.worlds.quaternions import about, rotate, slerp
-from farframe.worlds.skeleton import SEGMENTS, Frame, Posed
+from farframe.worlds.skeleton import Frame, Posed
 from farframe.worlds.wardrobe import Outfit, cell
 
 ANKLE_DROP = 0.006  # how far soles sink into the floor, so that no gap of light is under them
@@ -229,6 +229,3 @@ def _foot(body: Body) -> Mesh:
 
 def _turned(mesh: Mesh, turn: Float[np.ndarray, " 4"]) -> Mesh:
     return mesh.moved((0.0, 0.0, 0.0), rotate(turn, np.eye(3)).T)
-
-
-PARTS = len(SEGMENTS) + 1

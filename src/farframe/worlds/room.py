@@ -6,8 +6,6 @@ back wall is at a negative z, and the fourth side, behind the camera, is open.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from jaxtyping import Float
 
@@ -25,16 +23,11 @@ WALL_COLOURS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Room:
-    """What stands still: textured meshes, and how wide the room is (x from -half to half)."""
+def random_room(pairs: list[tuple[int, int]], rng: np.random.Generator) -> list[Item]:
+    """What stands still: a room whose floor and wall colours are one of ``pairs``.
 
-    items: list[Item]
-    half_width: float
-
-
-def random_room(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Room:
-    """A room whose floor and wall colours are one of ``pairs`` (indices into the palettes)."""
+    These are indices into the palettes.
+    """
     ground, paper = pairs[int(rng.integers(len(pairs)))]
     half, back = float(rng.uniform(2.5, 3.2)), float(rng.uniform(2.2, 2.9))
     high, front = float(rng.uniform(2.7, 3.1)), 5.0
@@ -56,7 +49,7 @@ def random_room(pairs: list[tuple[int, int]], rng: np.random.Generator) -> Room:
         size = rng.uniform(0.9, 1.5, 2)
         rug = box((size[0], 0.006, size[1])).moved((rng.uniform(-0.3, 0.3), 0.0, -0.2))
         items.append((rug, textures.rug(rng)))
-    return Room(items, half)
+    return items
 
 
 def _furnished(half: float, back: float, rng: np.random.Generator) -> list[Item]:

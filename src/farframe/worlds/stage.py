@@ -9,8 +9,8 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from farframe.worlds.bullet import Bullet, View
+from farframe.worlds.furniture import Item
 from farframe.worlds.mesh import Mesh
-from farframe.worlds.room import Room
 
 DRAWN = 128  # pixels drawn along each side at least, and twice as many as a frame has
 
@@ -29,13 +29,13 @@ class Stage:
     def __init__(
         self,
         bullet: Bullet,
-        room: Room,
+        room: list[Item],
         person: list[Mesh],
         clothes: UInt8[np.ndarray, "h w c"],
         folder: Path,
     ) -> None:
         self._bullet, self._folder, self._textures = bullet, folder, 0
-        for mesh, picture in room.items:
+        for mesh, picture in room:
             bullet.body([], mesh, self._texture(picture))
         texture = self._texture(clothes)
         self._parts = [bullet.body([], mesh, texture) for mesh in person]

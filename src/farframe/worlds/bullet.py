@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Any
 
@@ -109,11 +110,16 @@ class Bullet:
         """``rate``: physics steps per second."""
         self._p, self.data = _modules()
         self._client: int = self._p.connect(self._p.DIRECT)
+        # PyBullet never frees meshes that it is handed as arrays, nor forgets files: so meshes go
+        # through files that it is told to forget, in a folder whose name is never used again.
+        self._folder = TemporaryDirectory(prefix="farframe-")
+        self._files = 0
         self._p.setGravity(0, 0, -9.81, physicsClientId=self._client)
         self._p.setPhysicsEngineParameter(
             fixedTimeStep=1 / rate,
             numSolverIterations=30,
             deterministicOverlappingPairs=1,
+            enableFileCaching=0,
             physicsClientId=self._client,
         )
 
@@ -127,6 +133,7 @@ class Bullet:
         trace: TracebackType | None,
     ) -> None:
         self._p.disconnect(physicsClientId=self._client)
+        self._folder.cleanup()
 
     def step(self) -> None:
         """Let time go on by one step."""
@@ -134,8 +141,12 @@ class Bullet:
 
     # -- bodies --------------------------------------------------------------------------------
 
-    def texture(self, path: Path) -> int:
-        """Load a picture. Names must be new: PyBullet remembers pictures by their name."""
+    def texture(self, picture: UInt8[np.ndarray, "h w c"]) -> int:
+        """Load a picture for bodies to wear."""
+        from PIL import Image
+
+        path = self._file("png")
+        Image.fromarray(picture).save(path, compress_level=1)
         return self._p.loadTexture(str(path), physicsClientId=self._client)
 
     def body(
@@ -164,12 +175,11 @@ class Bullet:
                 physicsClientId=client,
             )
         if mesh is not None:
+            path = self._file("obj")
+            path.write_text(mesh.obj(), encoding="utf-8")
             visual = p.createVisualShape(
                 p.GEOM_MESH,
-                vertices=mesh.vertices.tolist(),
-                normals=mesh.normals.tolist(),
-                uvs=mesh.uvs.tolist(),
-                indices=mesh.faces.ravel().tolist(),
+                fileName=str(path),
                 rgbaColor=(1, 1, 1, 1),
                 physicsClientId=client,
             )
@@ -187,6 +197,10 @@ class Bullet:
         if mesh is not None:
             p.changeVisualShape(body, -1, textureUniqueId=texture, physicsClientId=client)
         return body
+
+    def _file(self, kind: str) -> Path:
+        self._files += 1
+        return Path(self._folder.name) / f"{self._files}.{kind}"
 
     def place(self, body: int, position: Numbers, rotation: Numbers) -> None:
         """Put a body somewhere, at rest; ``rotation`` is a quaternion x, y, z, w."""

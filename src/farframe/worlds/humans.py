@@ -6,10 +6,8 @@ In place of Human3.6M (Ionescu et al., 2014), whose people the original program 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -98,10 +96,8 @@ class Humans:
             self._take(person, repertoire, np.random.default_rng((*key, 4, n)))
             for n in range(self.clips_per_scene)
         ]
-        with Bullet(240) as bullet, tempfile.TemporaryDirectory(prefix="farframe-") as folder:
-            stage = Stage(
-                bullet, room, dressed(person, clothes), picture(clothes, outfit), Path(folder)
-            )
+        with Bullet(240) as bullet:
+            stage = Stage(bullet, room, dressed(person, clothes), picture(clothes, outfit))
             for n, take in enumerate(takes):
                 view = random_view(outline(person.frame, take), person.frame, camera)
                 shots = [

@@ -34,6 +34,14 @@ class Mesh:
         """With the part of a texture between two corners instead of all of it."""
         return replace(self, uvs=np.asarray(low) + self.uvs * np.subtract(high, low))
 
+    def obj(self) -> str:
+        """As the text of a Wavefront OBJ file."""
+        rows = [f"v {x:.7g} {y:.7g} {z:.7g}" for x, y, z in self.vertices.tolist()]
+        rows += [f"vt {u:.7g} {v:.7g}" for u, v in self.uvs.tolist()]
+        rows += [f"vn {x:.7g} {y:.7g} {z:.7g}" for x, y, z in self.normals.tolist()]
+        rows += [f"f {a}/{a}/{a} {b}/{b}/{b} {c}/{c}/{c}" for a, b, c in (self.faces + 1).tolist()]
+        return "\n".join(rows) + "\n"
+
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
     """All meshes as one."""

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from jaxtyping import Float, UInt8
-from PIL import Image
 
 from farframe.worlds.bullet import Bullet, View
 from farframe.worlds.furniture import Item
@@ -23,7 +20,6 @@ class Stage:
         room: what stands still.
         person: the parts' meshes.
         clothes: the picture that the meshes are textured with.
-        folder: for pictures on their way to PyBullet, its name never used before in this process.
     """
 
     def __init__(
@@ -32,12 +28,11 @@ class Stage:
         room: list[Item],
         person: list[Mesh],
         clothes: UInt8[np.ndarray, "h w c"],
-        folder: Path,
     ) -> None:
-        self._bullet, self._folder, self._textures = bullet, folder, 0
+        self._bullet = bullet
         for mesh, picture in room:
-            bullet.body([], mesh, self._texture(picture))
-        texture = self._texture(clothes)
+            bullet.body([], mesh, bullet.texture(_upright(picture)))
+        texture = bullet.texture(_upright(clothes))
         self._parts = [bullet.body([], mesh, texture) for mesh in person]
 
     def shoot(
@@ -59,10 +54,7 @@ class Stage:
         share = covered.reshape(size, s, size, s).sum((1, 3))
         return frame.transpose(2, 0, 1), ((share * 255 + s * s // 2) // (s * s)).astype(np.uint8)
 
-    def _texture(self, picture: UInt8[np.ndarray, "h w c"]) -> int:
-        self._textures += 1
-        path = self._folder / f"{self._textures}.png"
-        Image.fromarray(picture[::-1]).save(
-            path, compress_level=1
-        )  # v = 0 is a picture's last row to PyBullet
-        return self._bullet.texture(path)
+
+def _upright(picture: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
+    """To PyBullet, v = 0 is a picture's last row."""
+    return np.ascontiguousarray(picture[::-1])

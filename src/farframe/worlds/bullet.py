@@ -96,6 +96,7 @@ class View:
     ambient: float
     diffuse: float
     specular: float
+    far: float = 4.0  # what is farther away is not drawn
 
 
 class Bullet:
@@ -306,7 +307,7 @@ class Bullet:
             size,
             size,
             p.computeViewMatrix(view.eye, view.target, view.up),
-            p.computeProjectionMatrixFOV(view.fov, 1, 0.05, 4),
+            p.computeProjectionMatrixFOV(view.fov, 1, 0.05, view.far),
             lightDirection=view.light,
             lightColor=view.light_colour,
             lightDistance=view.light_distance,

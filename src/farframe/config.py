@@ -135,8 +135,8 @@ class ReadConfig:
     test_pattern: str = "*test*"
     """TFRecords: glob of the test files (empty: there are none)."""
     controls: Literal["auto", "read", "zeros"] = "auto"
-    """Actions and poses where the data has them (TFRecords: else zeros); read: they must be there;
-    zeros: none are read (TFRecords: zeros, as the original's robot and human data)."""
+    """Actions and poses where the data has them; read: they must be there; zeros: none are read
+    (TFRecords: zeros in their place, as in the original's human data)."""
     strict: bool = False
     """Stop at the first file that can't be read, or is shorter than a training clip, instead of
     leaving it out with a warning."""

@@ -216,9 +216,10 @@ def test_messages_speak_of_the_originals_flags() -> None:
 def test_advice_can_be_followed() -> None:
     """Messages that a run of the seed can meet name no option that it doesn't have.
 
-    It meets none of the splits by hash and time, of other encoders, and of ``evaluate_every``.
+    It meets none of the splits by hash and time, of other encoders, of ``evaluate_every``, and of
+    softmotion's cameras.
     """
-    others = {"--data.split", "--model.encoder", "--model.encoder-coords"}
+    others = {"--data.split", "--data.camera", "--model.encoder", "--model.encoder-coords"}
     others |= {"--train.evaluate-every", "--train.evaluate-horizon"}
     files = ["training/*.py", "data/tfrecord*.py", "data/clips.py", "data/loader.py", "run.py"]
     files += ["data/splits.py", "interop/tf_*.py", "interop/vgg*.py", "modes/*.py"]

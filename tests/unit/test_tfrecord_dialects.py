@@ -6,7 +6,7 @@ import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -85,12 +85,26 @@ def test_records_of_other_widths_are_bad_ones(
         TFRecordSource.open(tmp_path, 64, strict=True)
 
 
-def test_a_record_with_neither_has_the_originals_zeros(tmp_path: Path) -> None:
-    write_tfrecords(tmp_path / "a.tfrecord", [clip(0, 0), clip(5, 12)])
+def test_records_with_neither_go_with_all_others(tmp_path: Path) -> None:
+    write_tfrecords(tmp_path / "a.tfrecord", [clip(0, 0), clip(4, 3)])
     source = TFRecordSource.open(tmp_path, 64, strict=True)
-    assert (source.action_dim, source.pose_dim) == (5, 12)
+    assert (source.action_dim, source.pose_dim) == (4, 3)
+    assert source.read(0, range(4)).poses.shape == (4, 3)
     assert not source.read(0, range(4)).poses.any()
     assert source.read(1, range(4)).poses.all()
+
+
+@pytest.mark.parametrize(("controls", "widths"), [("auto", (0, 0)), ("zeros", (5, 12))])
+def test_data_with_neither_has_none_or_the_originals_zeros(
+    controls: Literal["auto", "zeros"], widths: tuple[int, int], tmp_path: Path
+) -> None:
+    write_tfrecords(tmp_path / "a.tfrecord", [clip(0, 0), clip(0, 0)])
+    source = TFRecordSource.open(tmp_path, 64, strict=True, controls=controls)
+    assert (source.action_dim, source.pose_dim) == widths
+    found = source.read(1, range(4))
+    assert (found.actions.shape, found.poses.shape) == ((4, widths[0]), (4, widths[1]))
+    assert not found.poses.any()
+    assert actions_in(DataConfig(path=str(tmp_path), controls=controls)) == widths[0]
 
 
 def test_the_widths_of_old_data_change_no_fingerprint(tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
 def _tfrecord_actions(data: DataConfig) -> int:
     from farframe.data.tfrecord_find import first_action_dim
 
-    return first_action_dim(Path(data.path).expanduser())
+    return first_action_dim(Path(data.path).expanduser(), data.controls)
 
 
 def _open_lerobot(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:

@@ -20,7 +20,7 @@ from farframe.data.resize import resized
 from farframe.data.source import DataError, Recording, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.tfrecord_choice import choose_records
-from farframe.data.tfrecord_dialects import BAIR, DIALECTS
+from farframe.data.tfrecord_dialects import BAIR, DIALECTS, widths_read
 from farframe.data.tfrecord_example import Record, parse_record, pictures
 from farframe.data.tfrecord_features import RecordError
 from farframe.data.tfrecord_file import read_record
@@ -38,8 +38,9 @@ class TFRecordSource:
 
     A recording is called ``<file relative to the folder>:<number of the record in it>``. Frames are
     resized as the original did (``resize.py``), in the published schemas after ``data.crop``.
-    Actions and poses are as wide as the first record's; human data of the original has neither:
-    zeros. ``controls`` is ``DataConfig.controls``.
+    Actions and poses are as wide as those of the first record that has any; records without get
+    zeros, and if none has any, widths are 0. ``controls`` is ``DataConfig.controls``; with "zeros",
+    data that has neither gets the original's, of 5 and 12 numbers.
     """
 
     kind = "tfrecord"
@@ -62,7 +63,8 @@ class TFRecordSource:
         self._files = tuple(name for name, _ in files)
         self._rows: NDArray[Any] = np.concatenate([index.rows for _, index in files])
         self._file = np.repeat(np.arange(len(files)), [len(index.rows) for _, index in files])
-        self.action_dim, self.pose_dim = int(self._rows["actions"][0]), int(self._rows["poses"][0])
+        widest = int(self._rows["actions"].max()), int(self._rows["poses"].max())
+        self.action_dim, self.pose_dim = widths_read(widest, controls)
         self._said_fps = fps or default_fps
         rows = (row for _, index in files for row in index.rows)
         names = (name for name, index in files for _ in index.rows)
@@ -146,7 +148,7 @@ class TFRecordSource:
         try:
             payload = read_record(path, int(row["offset"]), int(row["length"]), int(row["crc"]))
             record = parse_record(payload, controls=self._controls == "read", camera=self._camera)
-            self._check(record, recording)
+            self._check(record, row)
             for out, square in zip(pixels, self._squares(record, frames), strict=True):
                 out[:] = square.transpose(2, 0, 1)
         except ImageError as error:
@@ -155,11 +157,14 @@ class TFRecordSource:
         except (RecordError, OSError) as error:
             raise DataError(f"{where}: {error}; mend the file and start again") from error
         chosen = np.arange(frames.start, frames.stop, frames.step)
-        zeros = self._controls == "zeros"
+        actions, poses = record.actions[chosen], record.poses[chosen]
+        if self._controls == "zeros" or not (row["actions"] or row["poses"]):
+            actions = np.zeros((len(chosen), self.action_dim), np.float32)
+            poses = np.zeros((len(chosen), self.pose_dim), np.float32)
         return Clip(
             frames=pixels,
-            actions=np.zeros_like(record.actions[chosen]) if zeros else record.actions[chosen],
-            poses=np.zeros_like(record.poses[chosen]) if zeros else record.poses[chosen],
+            actions=actions,
+            poses=poses,
             fps=recording.fps,
             id=recording.id,
             labels=Labels(record.labels, recording.length, frames, self.frame_size, where)
@@ -195,11 +200,12 @@ class TFRecordSource:
                 part = picture[top:bottom, left:right]
             yield resized(part, self.frame_size)
 
-    def _check(self, record: Record, recording: Recording) -> None:
+    @staticmethod
+    def _check(record: Record, row: Any) -> None:
         """That a record is what the index says."""
-        if len(record.images) != recording.length:
+        if len(record.images) != row["frames"]:
             raise RecordError("it has another number of frames than when it was indexed")
-        if (record.actions.shape[1], record.poses.shape[1]) != (self.action_dim, self.pose_dim):
+        if (record.actions.shape[1], record.poses.shape[1]) != (row["actions"], row["poses"]):
             raise RecordError("it has other actions or poses than when it was indexed")
 
     def _check_first(self) -> None:

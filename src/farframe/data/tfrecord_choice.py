@@ -1,4 +1,4 @@
-"""Which records of which files are read: all good ones whose numbers are as wide as the first's."""
+"""Which records of which files are read: all good ones whose numbers, if any, are of one width."""
 
 from __future__ import annotations
 
@@ -50,17 +50,21 @@ def choose_records(
 def _of_one_width(
     indexed: Iterable[tuple[Path, FileIndex]],
 ) -> Iterator[tuple[Path, FileIndex]]:
-    """The same, records whose actions or poses differ in width from the first's made bad ones."""
+    """The same, records whose actions or poses differ in width from the first's made bad ones.
+
+    Records with neither go with all others: human data may lie beside a robot's.
+    """
     first = None
     for path, index in indexed:
         rows = index.rows
-        if first is None and len(rows):
-            first = rows[0], path
+        bare = (rows["actions"] == 0) & (rows["poses"] == 0)
+        if first is None and not bare.all():
+            first = rows[~bare][0], path
         if first is None:
             yield path, index
             continue
         row, file = first
-        fits = (rows["actions"] == row["actions"]) & (rows["poses"] == row["poses"])
+        fits = bare | (rows["actions"] == row["actions"]) & (rows["poses"] == row["poses"])
         problems = [
             f"record {odd['number']}: actions of {odd['actions']} numbers and poses of "
             f"{odd['poses']}, but record {row['number']} of {file.name} has {row['actions']} and "

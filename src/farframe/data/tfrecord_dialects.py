@@ -7,8 +7,7 @@ Keys per frame i = 0, 1, ...; pictures are JPEG or PNG:
   ``.../joint/positions`` and ``.../endeffector/vec_pitch_yaw`` (the pose).
 - BAIR's softmotion: ``i/CAMERA/encoded``, raw RGB of 64x64, ``i/action``, ``i/endeffector_pos``.
 
-A pose is the joints, then the state, as far as they are there; action and pose have any width. In
-the original's schema a record with none of them gets the original's zeros.
+A pose is the joints, then the state, as far as they are there; action and pose have any width.
 
 farframe adds to the original's schema, which passes over other keys, ``fps`` and labels
 (``tfrecord_labels.py``).
@@ -111,3 +110,11 @@ def _complain_of_gap(features: Features, image: str, count: int) -> None:
     if len(numbers) > count:
         last = image.format(max(numbers))
         raise RecordError(f"{image.format(count)} is missing though {last} is there")
+
+
+def widths_read(stored: tuple[int, int], controls: str) -> tuple[int, int]:
+    """Numbers of an action and a pose, of what records hold: with "zeros" never none at all.
+
+    The original gave human data, which has neither, zeros of its robot's widths.
+    """
+    return (ACTION, POSE) if controls == "zeros" and not any(stored) else stored

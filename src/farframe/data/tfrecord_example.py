@@ -11,9 +11,7 @@ from jaxtyping import Float32, UInt8
 
 from farframe.data.images import JPEG, PNG, decode_images
 from farframe.data.tfrecord_dialects import (
-    ACTION,
     BAIR,
-    POSE,
     RAW,
     RAW_SIDE,
     SEED,
@@ -70,11 +68,6 @@ def parse_record(payload: bytes, *, controls: bool = False, camera: str | None =
         _demand_controls(features, dialect)
     actions = _numbers(payload, features, dialect.action, count)
     parts = [_numbers(payload, features, key, count) for key in dialect.poses]
-    if dialect is SEED and not any(part.shape[1] for part in (actions, *parts)):
-        actions, parts = (
-            np.zeros((count, ACTION), np.float32),
-            [np.zeros((count, POSE), np.float32)],
-        )
     labels = {k: view[slice(*span)] for k, span in features.items() if k.startswith(PREFIX)}
     return Record(
         images, actions, np.concatenate(parts, 1), _fps(payload, features), dialect, labels
@@ -101,7 +94,7 @@ def _demand_controls(features: Features, dialect: Dialect) -> None:
         if key.format(0) not in features:
             raise RecordError(
                 f"{key.format(0)} is missing, and actions and poses are asked for "
-                "(--data.controls auto takes zeros instead)"
+                "(--data.controls auto does without)"
             )
 
 

@@ -17,7 +17,6 @@ from PIL import Image
 
 from farframe.atomic import replacing
 from farframe.config import check
-from farframe.data.tfrecord_dialects import ACTION, POSE
 from farframe.data.tfrecord_example import Record
 from farframe.data.tfrecord_file import FOOTER, HEADER, masked_crc
 from farframe.data.tfrecord_serialize import label_features, serialize_record
@@ -34,8 +33,7 @@ def write_tfrecords(
 
     PNG keeps every pixel; JPEG (``quality`` 1 to 100) is several times smaller, as the original's
     data was. Poses and actions of any width, labels (``tfrecord_labels.py``) and a rate other than
-    1.0 are written where the clips have them. Of clips with neither poses nor actions the
-    original's zeros are read.
+    1.0 are written where the clips have them.
 
     Raises:
         ValueError: if there is no clip, one doesn't fit the schema, or their actions or poses are
@@ -48,9 +46,8 @@ def write_tfrecords(
     with replacing(path) as partial, partial.open("xb") as file:
         for clip in clips:
             mine = clip.actions.shape[1], clip.poses.shape[1]
-            mine = mine if any(mine) else (ACTION, POSE)  # what is read where nothing is written
-            widths = widths or mine
-            if mine != widths:
+            widths = mine if widths is None or not any(widths) else widths
+            if any(mine) and mine != widths:
                 raise ValueError(
                     f"clip {clip.id}: actions of {mine[0]} numbers and poses of {mine[1]}, the "
                     f"first clip has {widths[0]} and {widths[1]}: one file holds one width"

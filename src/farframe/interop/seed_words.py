@@ -27,7 +27,8 @@ _FIELDS = {flag.field: flag.name for _, flag in BY_NAME.items() if flag.field} |
 
 _PHRASES = (
     (
-        "name a video file, a folder of videos or TFRecords, or shapes for the generated world",
+        "name a video file, a folder of videos, pictures or TFRecords, another kind of data of "
+        "docs/data.md, or shapes for the generated world",
         "name the folder of TFRecords with --data_dir",
     ),
     (r",? or keep fewer checkpoints \(--train\.keep-checkpoints\)", ""),
@@ -40,7 +41,7 @@ _PHRASES = (
     (r"--model\.enc-norm l2", "--enc_pred_use_l2norm"),
     (r"--model\.enc-norm none", "--noenc_pred_use_l2norm"),
     (r"\bno --model\.encoder-grey-in", "--noencoder_grey_in"),
-    (r"--data\.controls auto takes", "--dataset_type human takes"),
+    (r"--data\.controls auto does", "--dataset_type human does"),
     (r",? or leave out --data\.strict to skip bad records", ""),
     (r"(,? or set | or )--data\.split \w+", ""),
     (r"continue with --resume", "the same command goes on from there"),

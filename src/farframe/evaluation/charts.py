@@ -26,6 +26,8 @@ class Line:
     curve: Curve
     band: bool = True
     """Whether to draw its interval."""
+    scales: bool = True
+    """Whether the axis must hold it: if not, it may leave the chart."""
 
 
 def line_chart(title: str, lines: Sequence[Line]) -> str:
@@ -36,7 +38,7 @@ def line_chart(title: str, lines: Sequence[Line]) -> str:
 
     def at(frame: int, value: float) -> str:
         x = _LEFT + inner * ((frame - 1) / (count - 1) if count > 1 else 0.5)
-        y = _TOP + tall * (1 - (min(max(value, low), high) - low) / (high - low))
+        y = _TOP + tall * (1 - (value - low) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
     parts = [
@@ -54,9 +56,12 @@ def line_chart(title: str, lines: Sequence[Line]) -> str:
     middle = f'x="{_LEFT + inner / 2}" y="{HEIGHT - 3}"'
     parts.append(f'<text class="axis" {middle}>frame after the context</text>')
     chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(int))
+    name = f"plot-{''.join(c for c in title.lower() if c.isalnum())}"
+    area = f'x="{_LEFT}" y="{_TOP - 3}" width="{inner}" height="{tall + 6}"'
+    parts.append(f'<clipPath id="{name}"><rect {area}/></clipPath><g clip-path="url(#{name})">')
     for line in lines[::-1]:  # the first is drawn last, over the others
         parts += _drawn(line, chosen.tolist(), at)
-    parts.append(f'<path class="cursor" d="M0,{_TOP}V{HEIGHT - _BOTTOM}"/></svg>')
+    parts.append(f'</g><path class="cursor" d="M0,{_TOP}V{HEIGHT - _BOTTOM}"/></svg>')
     return "".join(parts)
 
 
@@ -80,7 +85,7 @@ def _drawn(line: Line, chosen: Sequence[int], at: Callable[[int, float], str]) -
 
 def _scale(lines: Sequence[Line]) -> tuple[float, float, list[float]]:
     """Limits and ticks for all curves, with a few round numbers."""
-    values = np.concatenate([_shown(line) for line in lines])
+    values = np.concatenate([_shown(line) for line in lines if line.scales])
     low, high = float(values.min()), float(values.max())
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = low - 0.5, high + 0.5

@@ -41,7 +41,7 @@ class Stored:
         """A number of its table, if it is there."""
         for row in self.content["table"]:
             if (row["quantity"], row["frames"]) == (quantity, frames) and subject in row:
-                return Estimate(**row[subject])
+                return Estimate.of_json(row[subject])
         return None
 
 
@@ -129,7 +129,7 @@ def _lines(evaluations: Sequence[Stored]) -> Iterator[str]:
     for evaluation in evaluations:
         content, horizon = evaluation.content, evaluation.card["horizon"]
         said = [
-            f"{QUANTITIES[name].label} {confident(Estimate(**first), horizon)}"
+            f"{QUANTITIES[name].label} {confident(Estimate.of_json(first), horizon)}"
             for name, first in content["confidence_horizon"].items()
             if name == "psnr"
         ]

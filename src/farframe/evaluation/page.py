@@ -29,6 +29,8 @@ from farframe.evaluation.tally import Estimate
 
 BANDS = ("model", "copy_last")
 """Whose intervals the charts show: more bands would hide each other."""
+LOOSE = ("linear", "context_mean")
+"""Which may leave a chart: they can be so bad that nothing else would be seen."""
 HEADLINES = ("psnr", "ssim", "lpips", "lpips_vgg", "mask_iou")
 
 
@@ -95,7 +97,7 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
         what, row = QUANTITIES[name], whole[name]
         notes = [f"95 %: {_dashed(between(row.values['model'], what.digits))}"]
         if row.gain:
-            css = "good" if row.gain.mean > 0 else "bad"
+            css = _certain(row.gain)
             gain = shown(row.gain, what.digits, "+")
             notes.append(f'<span class="{css}">gain on copying {_dashed(gain)}</span>')
         mean = row.values["model"].mean
@@ -122,6 +124,13 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
     return f'<section class="cards">{"".join(boxes)}</section>'
 
 
+def _certain(gain: Estimate) -> str:
+    """A colour for what is certainly better or worse, none for what may be chance."""
+    if gain.low is None or gain.high is None:
+        return ""
+    return "good" if gain.low > 0 else "bad" if gain.high < 0 else ""
+
+
 def _box(title: str, value: str, unit: str, notes: Sequence[str]) -> str:
     small = f"<small>{unit}</small>" if unit else ""
     lines = "".join(f"<p>{note}</p>" for note in notes)
@@ -136,7 +145,13 @@ def _charts(evaluation: Evaluation) -> str:
         there = subjects(evaluation, quantity)
         used |= dict.fromkeys(there)
         lines = [
-            Line(SUBJECTS[name], name, evaluation.tally.curve(key(name, quantity)), name in BANDS)
+            Line(
+                SUBJECTS[name],
+                name,
+                evaluation.tally.curve(key(name, quantity)),
+                band=name in BANDS,
+                scales=name not in LOOSE,
+            )
             for name in there
         ]
         numbers = [
@@ -229,7 +244,7 @@ def _player(example: Example) -> str:
     )
     title = html.escape(example.title)
     return (
-        f'<div class="panel player" data-columns="{columns}" data-size="{size}" '
+        f'<div class="panel player given" data-columns="{columns}" data-size="{size}" '
         f'data-fps="{example.fps:g}" data-times="{",".join(map(str, example.times))}">'
         f"<header><h3>{title}</h3><span>{html.escape(example.note)}</span></header>"
         f'<img class="sheet" src="{sheet}" alt="" hidden><div class="views">{views}</div>'

@@ -84,12 +84,13 @@ class Example:
 
 
 def strip(frames: Sequence[UInt8[np.ndarray, "h w 3"]]) -> str:
-    """Pictures side by side, as an image's address."""
-    return png(np.concatenate([np.pad(f, ((0, 0), (0, 1), (0, 0))) for f in frames], 1)[:, :-1])
+    """Pictures side by side with a transparent line between, as an image's address."""
+    solid = [np.pad(f, ((0, 0), (0, 0), (0, 1)), constant_values=255) for f in frames]
+    return png(np.concatenate([np.pad(f, ((0, 0), (0, 1), (0, 0))) for f in solid], 1)[:, :-1])
 
 
-def png(picture: UInt8[np.ndarray, "h w 3"]) -> str:
-    """A picture as the address of an image that lies in the page itself."""
+def png(picture: UInt8[np.ndarray, "h w c"]) -> str:
+    """A picture (RGB, or with opacity) as the address of an image that lies in the page itself."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

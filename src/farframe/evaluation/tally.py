@@ -30,6 +30,13 @@ class Estimate:
     low: float | None = None
     high: float | None = None
 
+    @staticmethod
+    def of_json(values: Mapping[str, Any]) -> Estimate:
+        """The inverse of ``to_json``."""
+        mean, low, high = (values[name] for name in ("mean", "low", "high"))
+
+        return Estimate(float(mean), *(None if v is None else float(v) for v in (low, high)))
+
     def to_json(self) -> dict[str, float | None]:
         """With six significant digits."""
         values = {"mean": self.mean, "low": self.low, "high": self.high}

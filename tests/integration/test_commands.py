@@ -149,7 +149,7 @@ def test_evaluate_prints_and_writes_the_same_numbers(
     assert psnr == pytest.approx(np.mean([float(c["model/psnr"]) for c in clips]), abs=1e-3)
     assert sum(report["world"].values()) == pytest.approx(1 + report["world"]["in_place"])
     assert "against the world's labels" in printed
-    assert "PSNR: no longer better than copying the last frame from frame" in printed
+    assert "PSNR: first no better than copying the last frame at frame" in printed
     for number in range(2):
         assert frames_of(out / f"comparison-{number:02d}.mp4") == CONTEXT + 20
     assert sorted(p.name for p in out.iterdir()) == [

@@ -71,7 +71,7 @@ def test_evaluations_of_one_protocol_stand_side_by_side(tmp_path: Path) -> None:
     row = "mean 1-20 24.00 (23.00..25.00) 19.50 (18.50..20.50) 19.50 (18.50..20.50) 22.00"
     assert line.split() == row.split()
     assert "0.240" in text
-    assert "from frame 12 on" in text
+    assert "at frame 12 (95 %" in text
     assert "FVD 312.0" in text
     assert "right 97.0%" in text
 

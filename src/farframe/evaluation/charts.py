@@ -14,6 +14,8 @@ from farframe.evaluation.tally import Curve
 
 WIDTH, HEIGHT = 560, 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 14, 36
+LINEAR = 200
+"""Frames up to which the axis is linear: of more, the first would be hardly seen."""
 _MOST_POINTS = 300  # of a line: more could not be told apart
 
 
@@ -33,29 +35,35 @@ class Line:
 def line_chart(title: str, lines: Sequence[Line]) -> str:
     """An ``<svg>`` of curves over the frames after the context."""
     count = len(lines[0].curve.mean)
+    far = count > LINEAR
     low, high, ticks = _scale(lines)
     inner, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 
     def at(frame: int, value: float) -> str:
-        x = _LEFT + inner * ((frame - 1) / (count - 1) if count > 1 else 0.5)
+        share = (frame - 1) / (count - 1) if count > 1 else 0.5
+        x = _LEFT + inner * (math.log(frame) / math.log(count) if far else share)
         y = _TOP + tall * (1 - (value - low) / (high - low))
         return f"{x:.1f},{y:.1f}"
 
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-label="{html.escape(title)} over the frames after the context" '
-        f'data-left="{_LEFT}" data-right="{WIDTH - _RIGHT}" data-count="{count}">'
+        f'data-left="{_LEFT}" data-right="{WIDTH - _RIGHT}" data-count="{count}" '
+        f'data-scale="{"log" if far else "linear"}">'
     ]
     for tick in ticks:
         _, y = at(1, tick).split(",")
         parts.append(f'<path class="grid" d="M{_LEFT},{y}H{WIDTH - _RIGHT}"/>')
         parts.append(f'<text class="tick y" x="{_LEFT - 8}" y="{y}">{_number(tick, ticks)}</text>')
-    for frame in _frames(count):
+    for frame in _decades(count) if far else _frames(count):
         x, _ = at(frame, low).split(",")
         parts.append(f'<text class="tick x" x="{x}" y="{HEIGHT - _BOTTOM + 18}">{frame}</text>')
     middle = f'x="{_LEFT + inner / 2}" y="{HEIGHT - 3}"'
-    parts.append(f'<text class="axis" {middle}>frame after the context</text>')
-    chosen = np.unique(np.linspace(0, count - 1, min(count, _MOST_POINTS)).round().astype(int))
+    note = ", logarithmic" if far else ""
+    parts.append(f'<text class="axis" {middle}>frame after the context{note}</text>')
+    spaced = np.geomspace if far else np.linspace
+    shown = spaced(1, count, min(count, _MOST_POINTS)).round().astype(int) - 1
+    chosen = np.unique(shown)
     name = f"plot-{''.join(c for c in title.lower() if c.isalnum())}"
     area = f'x="{_LEFT}" y="{_TOP - 3}" width="{inner}" height="{tall + 6}"'
     parts.append(f'<clipPath id="{name}"><rect {area}/></clipPath><g clip-path="url(#{name})">')
@@ -122,3 +130,9 @@ def _frames(count: int) -> list[int]:
     step = max(1, int(_round(count / 6)))
     between = [k for k in range(step, count, step) if k > 1 and count - k > step / 2]
     return [1, *between, count]
+
+
+def _decades(count: int) -> list[int]:
+    """1, 2, 5, 10, 20, ... and the last."""
+    round_ = [m * 10**k for k in range(len(str(count))) for m in (1, 2, 5)]
+    return [*(frame for frame in round_ if frame < count / 1.3), count]

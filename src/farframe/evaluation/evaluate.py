@@ -146,6 +146,7 @@ def redraw(
 ) -> tuple[Clip, Prediction]:
     """Clip ``number`` of an evaluation and its prediction, again: in its batch, with its noise."""
     context, horizon = evaluation.context, evaluation.horizon
+    batch_size = batch_size if model.config.stochastic else 1  # without noise a clip stands alone
     start = number - number % batch_size
     clips = [windows[i] for i in indices[start : start + batch_size]]
     with _resting(model):

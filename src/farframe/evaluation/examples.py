@@ -47,6 +47,7 @@ def gallery(
     examples: list[Example] = []
     strips: list[Strip] = []
     named = _named(evaluation)
+    first = f", mean of {samples} samples; the first is shown" if samples > 1 else ""
     drawn: dict[int, tuple[Clip, Prediction]] = {}
     for number in dict.fromkeys([*named, *_spread(len(indices))]):
         clip, prediction = redraw(
@@ -55,7 +56,7 @@ def gallery(
         drawn[number] = clip, prediction
         title = f"{named[number]} clip" if number in named else "Another clip"
         if number in named:
-            note = f"{clip.id}, PSNR {evaluation.scores[number]:.2f} dB"
+            note = f"{clip.id}, PSNR {evaluation.scores[number]:.2f} dB{first}"
             fps = clip.fps / windows.stride
             examples.append(Example.of(title, note, clip, prediction, context, fps))
         shelves = {"truth": _truth(clip, times, context), "model": _chosen(prediction, times)}

@@ -34,11 +34,14 @@ for (const panel of document.querySelectorAll(".panel[data-curves]")) {
   const curves = JSON.parse(panel.dataset.curves);
   const tip = panel.appendChild(Object.assign(document.createElement("div"), { className: "tip" }));
   const [left, right, count] = ["left", "right", "count"].map((n) => Number(svg.dataset[n]));
+  const log = svg.dataset.scale === "log";
   svg.addEventListener("pointermove", (event) => {
     const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
     const x = (event.clientX - box.left) / scale;
-    const k = Math.round(Math.min(1, Math.max(0, (x - left) / (right - left))) * (count - 1));
-    const place = count > 1 ? left + ((right - left) * k) / (count - 1) : (left + right) / 2;
+    const share = Math.min(1, Math.max(0, (x - left) / (right - left)));
+    const k = log ? Math.round(count ** share) - 1 : Math.round(share * (count - 1));
+    const at = log ? Math.log(k + 1) / Math.log(count) : count > 1 ? k / (count - 1) : 0.5;
+    const place = left + (right - left) * at;
     cursor.setAttribute("transform", `translate(${place} 0)`);
     cursor.style.visibility = tip.style.visibility = "visible";
     tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: `frame ${k + 1}` }));

@@ -258,7 +258,7 @@ def _strips(gallery: Gallery) -> str:
     blocks: list[str] = []
     for title, times, shelves in gallery.strips:
         heads = "".join(
-            f"<span{' class=given' if t <= 0 else ''}>{t if t > 0 else f'given {t}'}</span>"
+            f"<span{' class=given' if t <= 0 else ''}>{t if t > 0 else 'given'}</span>"
             for t in times
         )
         lines = "".join(

@@ -182,4 +182,4 @@ def confident(first: Estimate, horizon: int) -> str:
     spread = ""
     if first.low is not None and first.high is not None:
         spread = f" (95 %: {first.low:.0f} to {first.high:.0f})"
-    return f"no longer better than copying the last frame from frame {first.mean:.0f} on{spread}"
+    return f"first no better than copying the last frame at frame {first.mean:.0f}{spread}"

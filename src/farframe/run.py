@@ -245,7 +245,7 @@ def write_config(run: Path, config: RunConfig, fingerprint: str) -> None:
     record = {
         "format": FORMAT,
         "farframe": __version__,
-        "git": _git_hash(),
+        "git": git_hash(),
         "data_fingerprint": fingerprint,
         "run": config.to_dict(),
     }
@@ -269,7 +269,7 @@ def _read(run: Path) -> tuple[RunConfig, str]:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
 
 
-def _git_hash() -> str | None:
+def git_hash() -> str | None:
     """Commit of the checkout that this package runs from; None if it is installed otherwise."""
     package = Path(__file__).resolve().parent
     root = package.parent.parent

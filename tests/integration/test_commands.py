@@ -118,51 +118,104 @@ def test_predict_draws_only_what_is_asked_for(options: str, times: list[int], ou
 def test_evaluate_prints_and_writes_the_same_numbers(
     here: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run("evaluate run --horizon 20 --clips 6 --videos 2 --out out") == 0
+    assert run("evaluate run --horizon 20 --clips 10 --videos 2 --out out") == 0
     printed = capsys.readouterr().out
     report = json.loads((out / "evaluation.json").read_text())
-    assert (report["context"], report["horizon"], report["clips"]) == (CONTEXT, 20, 6)
-    assert (report["step"], report["split"]) == (4, "test")
-    assert report["data"]["path"] == "shapes"
-    for curves in (report["model"], report["copy_last"]):
-        assert curves.keys() == {"psnr", "ssim", "mse", "mae"}
-        assert all(len(c) == 20 and all(map(math.isfinite, c)) for c in curves.values())
+    card = report["card"]
+    assert (card["context"], card["horizon"], card["data"]["clips"]) == (CONTEXT, 20, 10)
+    assert (card["made"]["step"], card["data"]["split"]) == (4, "test")
+    assert card["made"]["data_path"] == "shapes"
+    baselines = {"copy_last", "context_mean", "linear", "oracle"}
+    for quantity in ("psnr", "ssim", "mse", "mae"):
+        curves = report["curves"][quantity]
+        assert curves.keys() == {"model", *baselines}
+        for curve in curves.values():
+            assert all(len(c) == 20 and all(map(math.isfinite, c)) for c in curve.values())
+            ends = zip(curve["low"], curve["mean"], curve["high"], strict=True)
+            assert all(low <= mean <= high for low, mean, high in ends)
+    assert report["curves"]["enc_mse"].keys() == {"model", "copy_last", "linear"}
+    assert report["curves"]["mask_iou"].keys() == {"model"}
     for row in report["table"]:
-        assert f"{row['psnr']:.2f}" in printed
-        assert f"{row['ssim_copy_last']:.3f}" in printed
-    mean = next(row for row in report["table"] if row["frames"] == "mean 1-20")
-    assert mean["psnr"] == pytest.approx(np.mean(report["model"]["psnr"]), abs=1e-3)
-    clips = [clip["psnr"] for clip in report["per_clip"]]
-    assert mean["psnr"] == pytest.approx(np.mean(clips), abs=1e-3)
-    assert sum(report["world"].values()) == pytest.approx(1)
+        if row["quantity"] == "psnr":
+            assert f"{row['model']['mean']:.2f}" in printed
+            assert f"{row['oracle']['mean']:.2f}" in printed
+    rows = {(row["quantity"], row["frames"]): row for row in report["table"]}
+    mean = rows["psnr", "mean 1-20"]
+    psnr = np.mean(report["curves"]["psnr"]["model"]["mean"])
+    assert mean["model"]["mean"] == pytest.approx(psnr, abs=1e-3)
+    lines = (out / "clips.csv").read_text().splitlines()
+    clips = [dict(zip(lines[0].split(","), line.split(","), strict=True)) for line in lines[1:]]
+    assert len({clip["clip"] for clip in clips}) == 10
+    assert psnr == pytest.approx(np.mean([float(c["model/psnr"]) for c in clips]), abs=1e-3)
+    assert sum(report["world"].values()) == pytest.approx(1 + report["world"]["in_place"])
     assert "against the world's labels" in printed
+    assert "PSNR: first no better than copying the last frame at frame" in printed
     for number in range(2):
         assert frames_of(out / f"comparison-{number:02d}.mp4") == CONTEXT + 20
     assert sorted(p.name for p in out.iterdir()) == [
+        "clips.csv",
         "comparison-00.mp4",
         "comparison-01.mp4",
         "evaluation.json",
+        "report.html",
     ]
 
 
 def test_evaluate_again_gives_the_same_and_other_data_other_numbers(here: Path, out: Path) -> None:
-    command = "evaluate run --horizon 5 --clips 4 --out out/{}.json"
+    command = "evaluate run --horizon 5 --clips 8 --out out/{}.json"
     assert run(command.format("a")) == 0
     assert run(command.format("b")) == 0
     assert run(command.format("c") + " --split train") == 0
     assert run(command.format("d") + " --split all --data good.mp4") == 0
-    a, b, c, d = (json.loads((out / f"{x}.json").read_text()) for x in "abcd")
-    assert a == b
-    curves = [tuple(x["model"]["psnr"]) for x in (a, c, d)]
+    assert (out / "a.json").read_bytes() == (out / "b.json").read_bytes()
+    a, c, d = (json.loads((out / f"{x}.json").read_text()) for x in "acd")
+    curves = [tuple(x["curves"]["psnr"]["model"]["mean"]) for x in (a, c, d)]
     assert len(set(curves)) == 3
     assert d["world"] == {}
-    assert d["data"]["kind"] == "auto"
+    assert "mask_iou" not in d["curves"]
+    assert d["card"]["data"]["kind"] == "video"
+
+
+def test_compare_shows_evaluations_of_one_protocol_and_refuses_others(
+    here: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    older = "run/checkpoints/step-000000002"
+    for name, options in {"a": "run", "b": older, "c": "run --seed 1 --horizon 4"}.items():
+        assert run(f"evaluate {options} --horizon 5 --clips 8 --out out/{name}.json") == 0
+    capsys.readouterr()
+    assert run("compare out/a.json out/b.json") == 0
+    printed = capsys.readouterr().out
+    for name in "ab":
+        row = next(
+            row
+            for row in json.loads((out / f"{name}.json").read_text())["table"]
+            if row["quantity"] == "psnr" and row["frames"] == "mean 1-5"
+        )
+        assert f"{row['model']['mean']:.2f}" in printed
+    assert "run (4)" in printed
+    assert "step-000000002 (2)" in printed
+    assert "copy last frame" in printed
+
+
+def test_a_standard_protocol_and_what_differs_from_it(
+    here: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("evaluate run --protocol robot --clips 8 --out out/a.json") == 0
+    card = json.loads((out / "a.json").read_text())["card"]
+    assert card["name"] == "robot with clips 8"
+    assert (card["context"], card["horizon"]) == (2, 18)
+    assert run("evaluate run --protocol human --clips 8 --out out/b.json") == 0
+    card = json.loads((out / "b.json").read_text())["card"]
+    assert (card["context"], card["horizon"], card["data"]["fps"]) == (5, 27, 5.0)
+    assert "protocol human means 6.25 frames/s, these clips have 5" in capsys.readouterr().err
 
 
 def test_a_checkpoint_can_be_named_instead_of_the_newest(here: Path, out: Path) -> None:
     older = "run/checkpoints/step-000000002"
     assert run(f"evaluate {older} --horizon 5 --clips 2 --out out") == 0
-    assert json.loads((out / "evaluation.json").read_text())["step"] == 2
+    report = json.loads((out / "evaluation.json").read_text())
+    assert report["card"]["made"]["step"] == 2
+    assert report["table"][0]["model"]["low"] is None  # two clips are too few for an interval
     assert run(f"predict {older} shapes:0 --horizon 3 --out out") == 0
 
 
@@ -267,6 +320,18 @@ EVALUATE = {
     "evaluate run --out good.mp4": ["good.mp4 is a file"],
     "evaluate run --device tpu": ["tpu"],
     "evaluate run stray": ["stray"],
+    "evaluate run --context 1": ["--context is 1", "trained with 2"],
+    "evaluate run --samples 0": ["samples is 0", "at least 1"],
+    "evaluate run --protocol bari": ["unknown protocol 'bari'", "bair meant"],
+    "evaluate run --protocol shapes-1000 --data good.mp4": ["about the world shapes"],
+    "evaluate run --metrics lpisp": ["lpisp"],
+    "evaluate run --metrics lpips": ["farframe weights get lpips"],
+    "evaluate run --metrics lpips_vgg": ["farframe weights get lpips"],
+    "evaluate run --metrics fvd": ["farframe weights get i3d"],
+    "compare": ["two evaluations"],
+    "compare run": ["two evaluations"],
+    "compare run nowhere": ["holds no evaluation.json", "farframe evaluate"],
+    "compare good.mp4 good.mp4": ["good.mp4 is no evaluation"],
 }
 
 
@@ -282,8 +347,13 @@ def tree(folder: Path) -> dict[str, tuple[int, int]]:
 
 @pytest.mark.parametrize(("command", "words"), (TRAIN | PREDICT | EVALUATE).items(), ids=str)
 def test_a_mistake_gets_one_line_and_leaves_nothing(
-    command: str, words: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    words: list[str],
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(here / "no-weights"))
     before = tree(here)
     assert run(command) == 2
     err = capsys.readouterr().err

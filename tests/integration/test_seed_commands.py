@@ -220,7 +220,7 @@ def test_mistakes_get_one_line_and_leave_nothing(
             ["--epv_pretrain_ckpt: ", "is not a run: it has no config.json"],
         ),
         ([*train, "--data_pattern", "nothing"], ["data_pattern 'nothing'", "set --data_pattern"]),
-        ([*train, *human[:2]], ["human-train-0", "--dataset_type human takes"]),
+        ([*train, *human[:2]], ["human-train-0", "--dataset_type human does without"]),
         ([*train, "--model_mode", "gan"], ["--model_mode is 'gan'", "epev"]),
     ]
     for words, expected in mistakes:

@@ -51,7 +51,7 @@ def test_predict_and_evaluate_with_an_imported_run(here: Path, tmp_path: Path) -
     assert (tmp_path / "p" / "prediction.mp4").is_file()
     command = f"evaluate imported --data {ROBOT} --split all --horizon 3 --clips 1"
     assert run(f"{command} --out {tmp_path}/e.json") == 0
-    assert json.loads((tmp_path / "e.json").read_text())["step"] == 100
+    assert json.loads((tmp_path / "e.json").read_text())["card"]["made"]["step"] == 100
 
 
 SIZES = "--model.frame-size 64 --model.width 4 --model.enc-size 16 --model.encoder vgg"

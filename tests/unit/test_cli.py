@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from farframe import __version__, cli
-from farframe.cli_args import EvaluateArgs, parse_predict, parse_train
+from farframe.cli_args import parse_predict, parse_train
+from farframe.cli_evaluate import EvaluateArgs
 from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, option, take_positional, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,10 +17,12 @@ from farframe.config import ModelConfig
 from farframe.data.clips import ClipWindows
 from farframe.data.reader import collate
 from farframe.data.splits import Segment
-from farframe.evaluation.evaluate import Evaluation, evaluate_model, predict_clips
+from farframe.evaluation.evaluate import Evaluation, evaluate_model
+from farframe.evaluation.measure import predict_clips
 from farframe.evaluation.metrics import METRICS, PSNR_CAP
 from farframe.evaluation.report import write_json
 from farframe.evaluation.table import table
+from farframe.evaluation.tally import Tally
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Clip, Prediction
 from farframe.worlds.shapes import ShapesSource
@@ -60,7 +63,8 @@ def test_curves_are_means_over_clips_of_per_frame_values(
     model: HierarchicalModel, windows: ClipWindows
 ) -> None:
     measured = evaluate(model, windows)
-    assert measured.ids == tuple(windows[i].id for i in INDICES)
+    ids = "".join(f"{windows[i].id}\n" for i in INDICES)
+    assert measured.ids == hashlib.sha256(ids.encode()).hexdigest()
     assert (measured.clips, measured.horizon, measured.context) == (4, HORIZON, CONTEXT)
     for name, metric in METRICS.items():
         mine: list[torch.Tensor] = []
@@ -72,15 +76,16 @@ def test_curves_are_means_over_clips_of_per_frame_values(
             mine.append(metric(predicted, truth))
             copied.append(metric(frames[:, [CONTEXT - 1] * HORIZON], truth))
         expected, expected_copy = (torch.cat(x).double() for x in (mine, copied))
-        np.testing.assert_allclose(measured.model[name], expected.mean(0), rtol=1e-4, atol=1e-6)
-        np.testing.assert_allclose(measured.copy_last[name], expected_copy.mean(0), rtol=1e-5)
+        np.testing.assert_allclose(
+            measured.tally.mean(f"model/{name}"), expected.mean(0), rtol=1e-4, atol=1e-6
+        )
+        np.testing.assert_allclose(
+            measured.tally.mean(f"copy_last/{name}"), expected_copy.mean(0), rtol=1e-5
+        )
         if name == "psnr":
-            np.testing.assert_allclose(measured.clip_psnr, expected.mean(1), rtol=1e-4)
-            np.testing.assert_allclose(
-                measured.clip_psnr_copy_last, expected_copy.mean(1), rtol=1e-5
-            )
-    assert measured.psnr is measured.model["psnr"]
-    assert measured.ssim_copy_last is measured.copy_last["ssim"]
+            np.testing.assert_allclose(measured.scores, expected.mean(1), rtol=1e-4)
+    np.testing.assert_array_equal(measured.psnr, measured.tally.mean("model/psnr"))
+    np.testing.assert_array_equal(measured.ssim_copy_last, measured.tally.mean("copy_last/ssim"))
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
@@ -164,16 +169,18 @@ def test_the_judge_sees_the_last_predicted_frame_and_its_labels(windows: ClipWin
 
     def judge(frames: np.ndarray, labels: Mapping[str, np.ndarray]) -> dict[str, float]:
         seen.append((frames, labels))
-        return {"right": 0.75}
+        return {"right": 0.75 if len(frames) == 3 else 0.25}
 
     measured = evaluate(Oracle(windows), windows, judge=judge)
-    assert measured.world == {"right": 0.75}
-    [(frames, labels)] = seen
+    assert measured.world == {"right": pytest.approx((3 * 0.75 + 0.25) / 4)}
+    assert [len(frames) for frames, _ in seen] == [3, 1]  # batch by batch: nothing is kept
     clips = [windows[i] for i in INDICES]
     last = CONTEXT + HORIZON - 1
+    frames = np.concatenate([frames for frames, _ in seen])
     np.testing.assert_array_equal(frames, np.stack([clip.frames[last] for clip in clips]))
     for name in ("kind", "colour", "position", "size", "mask"):
-        np.testing.assert_array_equal(labels[name], [clip.labels[name][last] for clip in clips])
+        labels = np.concatenate([labels[name] for _, labels in seen])
+        np.testing.assert_array_equal(labels, [clip.labels[name][last] for clip in clips])
 
 
 class Asked(Exception):  # noqa: N818
@@ -206,15 +213,11 @@ def test_a_model_with_actions_is_given_those_of_the_clip(action_dim: int) -> Non
 
 
 def made(psnr: Sequence[float]) -> Evaluation:
-    curve = np.asarray(psnr, np.float64)
-    return Evaluation(
-        context=2,
-        ids=("a",),
-        model={"psnr": curve, "ssim": curve / 100},
-        copy_last={"psnr": curve - 1, "ssim": curve / 200},
-        clip_psnr=curve[:1],
-        clip_psnr_copy_last=curve[:1],
-    )
+    curve = np.asarray(psnr, np.float64)[None].repeat(9, 0)
+    tally = Tally()
+    tally.add({"model/psnr": curve, "copy_last/psnr": curve - 1, "model/mse": curve / 100})
+    tally.add({"model/psnr": curve, "copy_last/psnr": curve - 1, "model/mse": curve / 100})
+    return Evaluation(context=2, horizon=len(psnr), tally=tally, scores=curve.mean(1))
 
 
 @pytest.mark.parametrize(
@@ -235,14 +238,19 @@ def made(psnr: Sequence[float]) -> Evaluation:
 )
 def test_the_tables_rows(horizon: int, frames: list[str]) -> None:
     rows = table(made(range(1, horizon + 1)))
-    assert [row.frames for row in rows] == frames
+    assert [row.frames for row in rows if row.quantity == "psnr"] == frames
+    assert [row.frames for row in rows if row.quantity == "mse"] == frames
     for row in rows:
         first, _, last = row.frames.removeprefix("mean ").partition("-")
         mean = (int(first) + int(last or first)) / 2
-        assert row.psnr == pytest.approx(mean)
-        assert row.psnr_copy_last == pytest.approx(mean - 1)
-        assert row.ssim == pytest.approx(mean / 100)
-        assert row.ssim_copy_last == pytest.approx(mean / 200)
+        if row.quantity == "mse":
+            assert row.values["model"].mean == pytest.approx(mean / 100)
+            assert row.gain is None
+            continue
+        assert row.values["model"].mean == pytest.approx(mean)
+        assert row.values["copy_last"].mean == pytest.approx(mean - 1)
+        assert row.gain is not None
+        assert [row.gain.low, row.gain.mean, row.gain.high] == pytest.approx([1, 1, 1])
 
 
 def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from farframe.evaluation.metrics import METRICS, PSNR_CAP, _check, mae, mse, psnr, ssim
+from farframe.evaluation.metrics import METRICS, PSNR_CAP, mae, mse, psnr, same_frames, ssim
 
 
 def clips(seed: int, noise: float, size: tuple[int, int] = (32, 40)) -> tuple[torch.Tensor, ...]:
@@ -101,9 +101,9 @@ def test_mistakes_are_refused() -> None:
     # The shape annotations refuse these too, but only under pytest: a user meets this check.
     pred, truth = clips(5, 0.1)
     with pytest.raises(ValueError, match=r"\(2, 1, .* and truth \(2, 3, .* differ in shape"):
-        _check(pred[:, :1], truth)
+        same_frames(pred[:, :1], truth)
     with pytest.raises(ValueError, match=r"truth torch\.uint8: both must be float"):
-        _check(pred, (truth * 255).to(torch.uint8))
+        same_frames(pred, (truth * 255).to(torch.uint8))
 
 
 def test_ssim_needs_frames_as_large_as_its_window() -> None:

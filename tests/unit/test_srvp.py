@@ -14,7 +14,8 @@ from farframe.data.human36m_files import SUBJECTS
 from farframe.data.source import DataError, Recording, Split
 from farframe.data.splits import segments
 from farframe.data.srvp import SPAN
-from farframe.evaluation.report import EvaluateOptions, _windows
+from farframe.evaluation.options import EvaluateOptions
+from farframe.evaluation.setting import _windows
 from farframe.types import Clip
 
 FIRST = [

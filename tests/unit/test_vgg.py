@@ -21,7 +21,7 @@ from vgg_forms import Layers, features, random_layers, state_dict
 from farframe.config import ModelConfig
 from farframe.interop.numpy_pickle import read_arrays
 from farframe.interop.vgg import encoder_start
-from farframe.interop.vgg_cache import FILE, cache
+from farframe.interop.vgg_cache import VGG16 as KEPT
 from farframe.interop.vgg_files import read_vgg
 from farframe.models.cells import flatten_hwc
 from farframe.models.encoder import Encoder
@@ -102,7 +102,7 @@ def test_half_precision_is_read(tmp_path: Path) -> None:
 
 def test_features_agree_for_the_real_weights() -> None:
     """Only where `farframe weights get vgg16` has put them (in the user's own cache)."""
-    path = cache() / FILE
+    path = KEPT.files[0].path
     if not path.is_file():
         pytest.skip("the real weights are not in the cache: farframe weights get vgg16")
     tensors = safetensors.torch.load_file(path)

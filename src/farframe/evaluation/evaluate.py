@@ -1,22 +1,25 @@
-"""How well a model predicts: curves over the horizon, against repeating the last given frame.
+"""How well a model predicts: curves over the horizon, against baselines, a batch at a time.
 
 The training loop calls this on validation clips; ``report.py`` calls it for a whole run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from array import array
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from jaxtyping import Float, Shaped, UInt8
-from torch import Tensor
 
 from farframe.config import check
 from farframe.data.clips import ClipWindows
-from farframe.data.reader import collate
-from farframe.evaluation.metrics import METRICS
+from farframe.evaluation.measure import Measuring, measure_batch, predict_clips, seed_noise
+from farframe.evaluation.quantities import key
+from farframe.evaluation.tally import Tally
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Clip, Prediction
 from farframe.video import comparison, to_uint8
@@ -25,55 +28,52 @@ Judge = Callable[
     [UInt8[np.ndarray, "n c h w"], Mapping[str, Shaped[np.ndarray, "n ..."]]], Mapping[str, float]
 ]
 """Compares pictures with the ground truth of the same frames; shares from 0 to 1 by name."""
+OnBatch = Callable[[Sequence[str], Mapping[str, Float[np.ndarray, "b t"]]], None]
+"""Is told each batch's ids and curves."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What ``evaluate_model`` measured.
 
-    ``model`` and ``copy_last`` hold a curve for each name of ``METRICS``: the mean over clips of
-    per-frame values, entry k for frame k + 1 after the context. ``clip_psnr`` and
-    ``clip_psnr_copy_last`` are each clip's means over the horizon, in the order of ``ids``.
-    ``world`` is what the source's judge says about the last predicted frames.
+    ``tally`` has the curves by name (``model/psnr``, ``copy_last/ssim``, ...), entry k for frame
+    k + 1 after the context. ``scores`` is each clip's mean PSNR over the horizon, in their order;
+    ``ids`` a digest of the clips' names; ``world`` what the source's judge says about the last
+    predicted frames; ``fvd`` has each subject's distances, one for each piece of the horizon.
     """
 
     context: int
-    ids: tuple[str, ...]
-    model: Mapping[str, Float[np.ndarray, " t"]]
-    copy_last: Mapping[str, Float[np.ndarray, " t"]]
-    clip_psnr: Float[np.ndarray, " clips"]
-    clip_psnr_copy_last: Float[np.ndarray, " clips"]
+    horizon: int
+    tally: Tally
+    scores: Float[np.ndarray, " clips"]
+    ids: str = ""
     world: Mapping[str, float] = field(default_factory=dict[str, float])
+    fvd: Mapping[str, Sequence[float]] = field(default_factory=dict[str, Sequence[float]])
 
     @property
     def clips(self) -> int:
         """Number of clips measured."""
-        return len(self.ids)
-
-    @property
-    def horizon(self) -> int:
-        """Number of frames predicted."""
-        return len(self.psnr)
+        return self.tally.clips
 
     @property
     def psnr(self) -> Float[np.ndarray, " t"]:
         """PSNR of the model's frames in dB."""
-        return self.model["psnr"]
+        return self.tally.mean("model/psnr")
 
     @property
     def ssim(self) -> Float[np.ndarray, " t"]:
         """SSIM of the model's frames."""
-        return self.model["ssim"]
+        return self.tally.mean("model/ssim")
 
     @property
     def psnr_copy_last(self) -> Float[np.ndarray, " t"]:
         """PSNR in dB of the last given frame, shown again and again."""
-        return self.copy_last["psnr"]
+        return self.tally.mean("copy_last/psnr")
 
     @property
     def ssim_copy_last(self) -> Float[np.ndarray, " t"]:
         """SSIM of the last given frame, shown again and again."""
-        return self.copy_last["ssim"]
+        return self.tally.mean("copy_last/ssim")
 
 
 def evaluate_model(
@@ -85,17 +85,20 @@ def evaluate_model(
     horizon: int,
     batch_size: int = 8,
     judge: Judge | None = None,
+    what: Measuring | None = None,
+    on_batch: OnBatch | None = None,
 ) -> Evaluation:
     """Predict ``horizon`` frames after the first ``context`` of each window and compare.
 
-    Clips are read and forgotten a batch at a time. The model is put back into the mode (training
-    or not) that it was in.
+    Clips are read and forgotten a batch at a time: memory does not grow with their number, but for
+    eight bytes a clip. The model is put back into the mode (training or not) that it was in, and
+    torch's random state stays as it was.
 
     Raises:
         ValueError: if windows are shorter than ``context + horizon``, there are no ``indices``, or
             a prediction is not finite.
     """
-    needed = context + horizon
+    needed, what = context + horizon, what or Measuring()
     if windows.sequence_length < needed:
         raise ValueError(
             f"evaluation needs clips of {needed} frames (context {context} + horizon {horizon}), "
@@ -103,44 +106,55 @@ def evaluate_model(
         )
     check(len(indices) >= 1, "evaluation clips", len(indices), "must be >= 1")
     check(batch_size >= 1, "batch_size", batch_size, "must be >= 1")
-    parts: list[dict[str, Tensor]] = []
-    ids: list[str] = []
-    pictures: list[np.ndarray] = []
-    labels: list[Mapping[str, np.ndarray]] = []
-    for start in range(0, len(indices), batch_size):
-        clips = [windows[i] for i in indices[start : start + batch_size]]
-        prediction = predict_clips(model, clips, context, horizon)
-        parts.append(_compared(prediction, clips, context))
-        ids += [clip.id for clip in clips]
-        if judge is not None:
-            pictures.append(to_uint8(prediction.frames[:, -1].cpu().numpy()))
-            labels += [{k: v[needed - 1] for k, v in clip.labels.items()} for clip in clips]
-    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    for name, values in whole.items():
-        _check_finite(name, values, ids)
-    curves = {name: values.mean(0).numpy() for name, values in whole.items()}
-    world: Mapping[str, float] = {}
-    if judge is not None:
-        truth = {name: np.stack([label[name] for label in labels]) for name in labels[0]}
-        world = judge(np.concatenate(pictures), truth)
+    tally = Tally(what.seed, what.replicates)
+    scores, ids, world = array("d"), hashlib.sha256(), dict[str, float]()
+    with _resting(model):
+        for start in range(0, len(indices), batch_size):
+            clips = [windows[i] for i in indices[start : start + batch_size]]
+            measured = measure_batch(model, clips, context, horizon, what, start)
+            names = [clip.id for clip in clips]
+            for name, values in measured.curves.items():
+                _check_finite(name, values, names)
+            tally.add(measured.curves)
+            scores.extend(measured.curves[key("model", "psnr")].mean(1).tolist())
+            ids.update("".join(f"{name}\n" for name in names).encode())
+            if judge is not None:
+                _judged(world, judge, clips, measured.prediction, needed)
+            if on_batch is not None:
+                on_batch(names, measured.curves)
+    fvd = what.fvd
     return Evaluation(
         context=context,
-        ids=tuple(ids),
-        model={name: curves[name] for name in METRICS},
-        copy_last={name: curves[f"{name}_copy_last"] for name in METRICS},
-        clip_psnr=whole["psnr"].mean(1).numpy(),
-        clip_psnr_copy_last=whole["psnr_copy_last"].mean(1).numpy(),
-        world=dict(world),
+        horizon=horizon,
+        tally=tally,
+        scores=np.array(scores),
+        ids=ids.hexdigest(),
+        world={name: share / len(indices) for name, share in world.items()},
+        fvd={n: fvd.distances(n) for n in ("model", *what.baselines)} if fvd else {},
     )
 
 
-def predict_clips(
-    model: HierarchicalModel, clips: Sequence[Clip], context: int, horizon: int
-) -> Prediction:
-    """Predict from the first ``context`` frames of clips of equal length, with their actions."""
-    batch = collate(clips)
-    actions = batch.actions[:, : context + horizon - 1] if model.config.action_dim else None
-    return model.predict(batch.frames[:, :context], actions, horizon=horizon)
+def redraw(
+    model: HierarchicalModel,
+    windows: ClipWindows,
+    indices: Sequence[int],
+    number: int,
+    evaluation: Evaluation,
+    *,
+    batch_size: int,
+    sample: int = 0,
+) -> tuple[Clip, Prediction]:
+    """Clip ``number`` of an evaluation and its prediction, again: in its batch, with its noise."""
+    context, horizon = evaluation.context, evaluation.horizon
+    batch_size = batch_size if model.config.stochastic else 1  # without noise a clip stands alone
+    start = number - number % batch_size
+    clips = [windows[i] for i in indices[start : start + batch_size]]
+    with _resting(model):
+        seed_noise(evaluation.tally.seed, start, sample)
+        drawn = predict_clips(model, clips, context, horizon)
+    row = slice(number - start, number - start + 1)
+    one = Prediction(drawn.frames[row], drawn.masks[row], drawn.enc_pred[row], drawn.times)
+    return clips[number - start], one
 
 
 def film(
@@ -153,25 +167,38 @@ def film(
     return comparison(clip.frames, frames, masks, context), clip.fps / windows.stride
 
 
-def _compared(
-    prediction: Prediction, clips: Sequence[Clip], context: int
-) -> dict[str, Float[Tensor, "b t"]]:
-    """Every metric of the prediction and of the last given frame, on the CPU as float64."""
-    horizon = prediction.frames.shape[1]
-    frames = collate(clips).to(prediction.frames.device).images()[:, : context + horizon]
-    truth = frames[:, context:]
-    last = frames[:, context - 1 : context].expand_as(truth)
-    values: dict[str, Tensor] = {}
-    for name, metric in METRICS.items():
-        values[name] = metric(prediction.frames, truth)
-        values[f"{name}_copy_last"] = metric(last, truth)
-    return {name: value.double().cpu() for name, value in values.items()}
+def _judged(
+    world: dict[str, float],
+    judge: Judge,
+    clips: Sequence[Clip],
+    prediction: Prediction,
+    frames: int,
+) -> None:
+    """Add to ``world`` what the judge says about the last predicted frames, times their number."""
+    last = to_uint8(prediction.frames[:, -1].float().cpu().numpy())
+    found = [{k: v[frames - 1] for k, v in clip.labels.items()} for clip in clips]
+    truth = {name: np.stack([label[name] for label in found]) for name in found[0]}
+    for name, share in judge(last, truth).items():
+        world[name] = world.get(name, 0.0) + share * len(clips)
 
 
-def _check_finite(name: str, values: Float[Tensor, "clips t"], ids: Sequence[str]) -> None:
-    bad = (~values.isfinite()).nonzero()
+@contextmanager
+def _resting(model: HierarchicalModel) -> Generator[None, None, None]:
+    """The model in eval mode, and torch's random state restored afterwards."""
+    devices = [model.device] if model.device.type == "cuda" else []
+    training = model.training
+    model.eval()
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        model.train(training)
+
+
+def _check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
+    bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        clip, frame = bad[0].tolist()
+        clip, frame = bad[0]
         raise ValueError(
             f"{name} of predicted frame {frame + 1} of clip {ids[clip]} is not finite: the model's "
             "weights or predictions have blown up; evaluate an earlier checkpoint"

@@ -26,7 +26,7 @@ def mse(
     pred: Float[Tensor, "b t c h w"], truth: Float[Tensor, "b t c h w"]
 ) -> Float[Tensor, "b t"]:
     """Mean squared error of each frame."""
-    _check(pred, truth)
+    same_frames(pred, truth)
     return (pred.float() - truth.float()).square().mean((2, 3, 4))
 
 
@@ -34,7 +34,7 @@ def mae(
     pred: Float[Tensor, "b t c h w"], truth: Float[Tensor, "b t c h w"]
 ) -> Float[Tensor, "b t"]:
     """Mean absolute error of each frame."""
-    _check(pred, truth)
+    same_frames(pred, truth)
     return (pred.float() - truth.float()).abs().mean((2, 3, 4))
 
 
@@ -61,7 +61,7 @@ def ssim(
     Raises:
         ValueError: if frames are smaller than the window.
     """
-    _check(pred, truth)
+    same_frames(pred, truth)
     if min(pred.shape[-2:]) <= 2 * _RADIUS:
         raise ValueError(
             f"frames are {pred.shape[-2]}x{pred.shape[-1]}: SSIM needs at least "
@@ -94,7 +94,7 @@ def _blur(x: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c h2 w2"]:
     return x
 
 
-def _check(pred: Tensor, truth: Tensor) -> None:
+def same_frames(pred: Tensor, truth: Tensor) -> None:
     """Refuse what would give a wrong number in silence: broadcasting, and frames of 0 to 255."""
     if pred.shape != truth.shape:
         raise ValueError(

@@ -1,30 +1,30 @@
-"""``farframe evaluate``: a trained run on a split of its data, as a table, JSON and videos."""
+"""``farframe evaluate``: a trained run on a split of its data, as tables, JSON, CSV and a page."""
 
 from __future__ import annotations
 
+import csv
 import json
-import platform
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float
 
-import farframe
 from farframe.atomic import replacing
-from farframe.config import DataConfig, check
-from farframe.data.clips import ClipWindows
-from farframe.data.source import ClipSource, DataError, open_source
-from farframe.data.splits import Segment, Split, segments
-from farframe.evaluation.evaluate import Evaluation, evaluate_model, film
-from farframe.evaluation.table import Row, table
-from farframe.models.hierarchical import HierarchicalModel
-from farframe.run import load, load_config, locate
-from farframe.training.checkpoint import latest, verify
-from farframe.video import write_video
+from farframe.data.progress import progress
+from farframe.evaluation import card as cards
+from farframe.evaluation.evaluate import Evaluation, OnBatch, evaluate_model, redraw
+from farframe.evaluation.examples import gallery
+from farframe.evaluation.options import EvaluateOptions
+from farframe.evaluation.page import write_page
+from farframe.evaluation.quantities import key
+from farframe.evaluation.setting import Setting
+from farframe.evaluation.table import Row, confidence, quantities, subjects, table
+from farframe.evaluation.tally import significant
+from farframe.run import locate
+from farframe.video import comparison, write_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,89 +33,85 @@ class Report:
 
     title: str
     evaluation: Evaluation
+    card: Mapping[str, Any]
     rows: tuple[Row, ...]
     written: tuple[Path, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EvaluateOptions:
-    """What to measure on."""
-
-    data: str = ""
-    """Path of the data (empty: what the run was trained on)."""
-    split: Split | Literal["all"] = "test"
-    """Part of the data; all for data that was no part of the training."""
-    horizon: int = 20
-    """Frames to predict after the context."""
-    clips: int = 64
-    """Clips to measure, spread evenly over the split."""
-    videos: int = 0
-    """Videos to write, of the first clips: truth, prediction, mask and error side by side."""
-    batch_size: int = 8
-    """Clips predicted at once."""
-
-    def __post_init__(self) -> None:
-        for name, least in {"horizon": 1, "clips": 1, "videos": 0, "batch_size": 1}.items():
-            value, flag = getattr(self, name), name.replace("_", "-")
-            check(value >= least, f"--{flag}", value, f"must be at least {least}")
-
-
 def evaluate_run(
-    run: Path, options: EvaluateOptions, *, out: Path | None = None, device: str = "auto"
+    run: Path,
+    options: EvaluateOptions,
+    *,
+    protocol: str = "",
+    out: Path | None = None,
+    device: str = "auto",
 ) -> Report:
-    """Measure a trained run and write ``evaluation.json`` and the videos.
+    """Measure a trained run and write ``evaluation.json``, ``clips.csv``, the page and videos.
 
     Args:
         run: the run's folder (its newest checkpoint is taken), or one checkpoint's folder.
-        options: what to measure on.
-        out: folder to write into, or the JSON file if it ends in ``.json`` (None:
-            ``<run>/evaluation``).
+        options: what to measure, and on what.
+        protocol: the standard protocol that the options are of; how they differ is noted.
+        out: folder to write into, or the JSON file if it ends in ``.json``, which is then written
+            alone (None: ``<run>/evaluation``).
         device: where to compute, as in ``train.device``.
 
     Raises:
-        ValueError: if ``out`` can't be written.
+        ValueError: if ``out`` can't be written, or weights that a metric needs are missing.
         DataError: if the data can't be read, or its clips are too short for the horizon.
     """
-    folder, checkpoint = locate(run)
-    checkpoint = checkpoint or latest(folder).path
+    folder, _ = locate(run)
     file = _target(folder / "evaluation" if out is None else out)
-    config = load_config(folder)
-    other = {"path": options.data, "kind": "auto"} if options.data else {}
-    data = replace(config.data, **other)
-    if not data.path:
-        raise ValueError(f"{folder} has no data of its own: name data to evaluate on with --data")
-    model = load(checkpoint, device=device)
-    source = open_source(data, model.config.frame_size, cache_dir=folder / "cache")
-    _check_actions(source, model, data)
-    windows = _windows(source, data, options, model.config.context_frames)
-    indices = windows.spread(options.clips)
-    with torch.random.fork_rng(devices=[model.device] if model.device.type == "cuda" else []):
-        torch.manual_seed(config.train.seed)  # the same noise every time
-        evaluation = evaluate_model(
-            model,
-            windows,
-            indices=indices,
-            context=model.config.context_frames,
+    alone = out is not None and out.suffix == ".json"
+    at = Setting.of(run, options, protocol, device)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written = [file]
+    if not alone:
+        written.append(file.parent / "clips.csv")
+    evaluation = _measured(at, None if alone else written[1])
+    card = cards.card(at, evaluation)
+    rows = table(evaluation)
+    write_json(file, {"card": card} | _numbers(evaluation, rows))
+    written += _videos(at, evaluation, file.parent)
+    title = f"{run} at step {card['made']['step']}: {evaluation.clips} clips of {at.data.path}"
+    title += f", split {options.split}"
+    if not alone:
+        pictures = gallery(
+            at.model,
+            at.windows,
+            at.indices,
+            evaluation,
+            batch_size=options.batch_size,
+            samples=at.what.samples,
+        )
+        written.append(file.parent / "report.html")
+        write_page(written[-1], title, evaluation, card, rows, pictures)
+    return Report(title=title, evaluation=evaluation, card=card, rows=rows, written=tuple(written))
+
+
+def _measured(at: Setting, table_file: Path | None) -> Evaluation:
+    """Measure, writing each clip's means into ``table_file`` as they come."""
+    options = at.options
+    with (
+        _clips_written(table_file) as write,
+        progress("measuring", len(at.indices), "clips") as advance,
+    ):
+
+        def on_batch(ids: Sequence[str], curves: Mapping[str, np.ndarray]) -> None:
+            write(ids, curves)
+            advance(len(ids))
+
+        return evaluate_model(
+            at.model,
+            at.windows,
+            indices=at.indices,
+            context=at.context,
             horizon=options.horizon,
             batch_size=options.batch_size,
-            judge=getattr(source, "judge", None),
+            judge=getattr(at.source, "judge", None),
+            what=at.what,
+            on_batch=on_batch,
         )
-        file.parent.mkdir(parents=True, exist_ok=True)
-        films = tuple(_videos(model, windows, indices[: options.videos], evaluation, file.parent))
-    facts = {
-        "run": str(run),
-        "step": verify(checkpoint),
-        "data": {**asdict(data), "fingerprint": source.fingerprint()},
-        "split": options.split,
-    }
-    write_json(file, facts | _numbers(evaluation))
-    what = f"{evaluation.clips} clips of {data.path}, split {options.split}"
-    return Report(
-        title=f"{run} at step {facts['step']}: {what}",
-        evaluation=evaluation,
-        rows=table(evaluation),
-        written=(file, *films),
-    )
 
 
 def _target(out: Path) -> Path:
@@ -129,79 +125,55 @@ def _target(out: Path) -> Path:
     return file
 
 
-def _check_actions(source: ClipSource, model: HierarchicalModel, data: DataConfig) -> None:
-    if model.config.action_dim not in (0, source.action_dim):
-        raise DataError(
-            f"{data.path}: its actions have {source.action_dim} numbers, but the model was trained "
-            f"with actions of {model.config.action_dim}: evaluate it on data with the same actions"
-        )
-
-
-def _windows(
-    source: ClipSource, data: DataConfig, options: EvaluateOptions, context: int
-) -> ClipWindows:
-    """All windows of ``context + horizon`` frames of a split; one clear error if there is none."""
-    split, needed = options.split, context + options.horizon
-    if split == "all":
-        parts = [Segment(i, 0, r.length) for i, r in enumerate(source.recordings)]
-    else:
-        parts = segments(source, data, split)
-    available = (max(part.stop - part.start for part in parts) - 1) // data.stride + 1
-    if available < needed:
-        way_out = (
-            f"lower --horizon to {available - context} or less"
-            if available > context
-            else "give longer recordings"
-        )
-        raise DataError(
-            f"{data.path}: the longest clip (split: {split}) has {available} frames, but context "
-            f"{context} + horizon {options.horizon} needs {needed}: {way_out}"
-        )
-    drawn = split == "test" and data.split == "srvp"  # its clips are to begin where they begin
-    return ClipWindows(source, parts, needed, data.stride, first=drawn)
-
-
-def _videos(
-    model: HierarchicalModel,
-    windows: ClipWindows,
-    indices: Sequence[int],
-    evaluation: Evaluation,
-    folder: Path,
-) -> Iterator[Path]:
-    """Write truth, prediction, mask and error of single clips side by side."""
-    context, horizon = evaluation.context, evaluation.horizon
-    for number, index in enumerate(indices):
+def _videos(at: Setting, evaluation: Evaluation, folder: Path) -> Iterator[Path]:
+    """Write truth, prediction, mask and error of the first clips side by side."""
+    for number in range(min(at.options.videos, len(at.indices))):
         path = folder / f"comparison-{number:02d}.mp4"
-        write_video(path, *film(model, windows, index, context, horizon))
+        size = at.options.batch_size
+        clip, drawn = redraw(at.model, at.windows, at.indices, number, evaluation, batch_size=size)
+        frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
+        film = comparison(clip.frames, frames, masks, evaluation.context)
+        write_video(path, film, clip.fps / at.windows.stride)
         yield path
 
 
-def _numbers(evaluation: Evaluation) -> dict[str, Any]:
-    """The measured values as JSON holds them; ranges and steps are the table's."""
-    clips = zip(evaluation.ids, evaluation.clip_psnr, evaluation.clip_psnr_copy_last, strict=True)
+def _numbers(evaluation: Evaluation, rows: Sequence[Row]) -> dict[str, Any]:
+    """The measured values as JSON holds them."""
+    fvd = {name: [significant(d) for d in pieces] for name, pieces in evaluation.fvd.items()}
     return {
-        "context": evaluation.context,
-        "horizon": evaluation.horizon,
-        "clips": evaluation.clips,
-        "versions": {
-            "farframe": farframe.__version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": platform.python_version(),
+        "confidence_horizon": {n: f.to_json() for n, f in confidence(evaluation).items()},
+        "fvd": fvd,
+        "world": {name: significant(share) for name, share in evaluation.world.items()},
+        "table": [row.to_json() for row in rows],
+        "curves": {
+            quantity: {
+                subject: evaluation.tally.curve(key(subject, quantity)).to_json()
+                for subject in subjects(evaluation, quantity)
+            }
+            for quantity in quantities(evaluation)
         },
-        "table": [asdict(row) for row in table(evaluation)],
-        "world": dict(evaluation.world),
-        "model": {name: _rounded(curve) for name, curve in evaluation.model.items()},
-        "copy_last": {name: _rounded(curve) for name, curve in evaluation.copy_last.items()},
-        "per_clip": [
-            {"id": name, "psnr": round(float(psnr), 4), "psnr_copy_last": round(float(copy), 4)}
-            for name, psnr, copy in clips
-        ],
     }
 
 
-def _rounded(curve: Float[np.ndarray, " t"]) -> list[float]:
-    return [float(f"{value:.6g}") for value in curve]
+@contextmanager
+def _clips_written(path: Path | None) -> Generator[OnBatch, None, None]:
+    """A function that appends each clip's means over the horizon to a CSV file."""
+    if path is None:
+        yield lambda ids, curves: None
+        return
+    with replacing(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        begun = False
+
+        def write(ids: Sequence[str], curves: Mapping[str, np.ndarray]) -> None:
+            nonlocal begun
+            if not begun:
+                writer.writerow(["clip", *curves])
+                begun = True
+            means = np.stack([curve.mean(1) for curve in curves.values()], 1)
+            writer.writerows([n, *map(significant, row)] for n, row in zip(ids, means, strict=True))
+
+        yield write
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,0 +1,72 @@
+"""`farframe evaluate` and `farframe compare`: what they take, and what they have to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.table import Table
+from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import arg as Arg
+
+from farframe.cli_parse import parse
+from farframe.cli_words import UsageError, option, unknown
+from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
+
+Shown = str | Table
+"""A line, or something that rich draws."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateArgs:
+    """Measure predictions of clips never trained on, against baselines that need no learning."""
+
+    run: Annotated[Positional[Path], Arg(metavar="RUN")]
+    """Folder of a trained run, or of one of its checkpoints."""
+    protocol: Annotated[str, Arg(metavar="|".join(PROTOCOLS))] = ""
+    """A standard way of measuring; options given beside it differ from it, and the card says so."""
+    out: Annotated[Path | None, Arg(metavar="DIR|FILE.json")] = None
+    """Where evaluation.json, report.html, clips.csv and the videos go (None: RUN/evaluation)."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
+    evaluation: OmitArgPrefixes[EvaluateOptions]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareArgs:
+    """Show evaluations of one protocol side by side."""
+
+    evaluations: Annotated[Positional[tuple[Path, ...]], Arg(metavar="EVALUATION")]
+    """Two or more: evaluation.json files, or folders of evaluations or of evaluated runs."""
+
+
+def run_evaluate(args: Sequence[str]) -> list[Shown]:
+    """Do what `farframe evaluate ARGS` asks for and return what to show."""
+    name = option(args, "--protocol") or ""
+    if name and name not in PROTOCOLS:
+        raise UsageError(unknown("protocol", name, PROTOCOLS))
+    default = PROTOCOLS[name].options if name else EvaluateOptions()
+    sample = EvaluateArgs(run=Path(), evaluation=default)
+    object.__setattr__(sample, "run", tyro.MISSING)
+    parsed = parse(EvaluateArgs, args, "farframe evaluate", sample)
+    from farframe.evaluation.report import evaluate_run
+    from farframe.evaluation.table import drawn, said
+
+    report = evaluate_run(
+        parsed.run, parsed.evaluation, protocol=name, out=parsed.out, device=parsed.device
+    )
+    wrote = [f"wrote {path}" for path in report.written]
+    return [*drawn(report.rows, report.title), *said(report.evaluation), *wrote]
+
+
+def run_compare(args: Sequence[str]) -> list[Shown]:
+    """Do what `farframe compare ARGS` asks for and return what to show."""
+    parsed = parse(CompareArgs, args, "farframe compare")
+    from farframe.evaluation.compare import compare, read_evaluation
+
+    if len(parsed.evaluations) < 2:
+        raise UsageError("name two evaluations or more (see farframe compare --help)")
+    return list(compare([read_evaluation(path) for path in parsed.evaluations]))

@@ -1,0 +1,139 @@
+"""`farframe compare`: evaluations of one protocol side by side, and none of two protocols."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from rich import box
+from rich.table import Table
+
+from farframe.evaluation.card import FORMAT, MADE, differences
+from farframe.evaluation.quantities import QUANTITIES, SUBJECTS
+from farframe.evaluation.table import PRINTED, confident, shown
+from farframe.evaluation.tally import Estimate
+
+NAME = "evaluation.json"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An evaluation as it was written."""
+
+    path: Path
+    content: Mapping[str, Any]
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """Its protocol card."""
+        return self.content["card"]
+
+    @property
+    def title(self) -> str:
+        """The run that was measured, and at which step."""
+        made = self.card[MADE]
+        return f"{made['run']} ({made['step']:,})"
+
+    def value(self, quantity: str, frames: str, subject: str) -> Estimate | None:
+        """A number of its table, if it is there."""
+        for row in self.content["table"]:
+            if (row["quantity"], row["frames"]) == (quantity, frames) and subject in row:
+                return Estimate.of_json(row[subject])
+        return None
+
+
+def read_evaluation(path: Path) -> Stored:
+    """An evaluation from its file, its folder, or the folder of the run that was evaluated.
+
+    Raises:
+        ValueError: if there is none, or it is damaged or of another version of farframe.
+    """
+    places = [path] if path.is_file() else [path / NAME, path / "evaluation" / NAME]
+    file = next((place for place in places if place.is_file()), None)
+    if file is None:
+        raise ValueError(f"{path} holds no {NAME}: run `farframe evaluate` on it first")
+    try:
+        content = json.loads(file.read_text("utf-8"))
+        if not isinstance(content, dict) or "card" not in content:
+            raise ValueError("it has no protocol card")
+        known = cast("dict[str, Any]", content)
+        if known["card"].get("format") != FORMAT:
+            raise ValueError(f"its protocol card is not of format {FORMAT}")
+        stored = Stored(file, known)
+        _ = stored.title, known["table"], known["confidence_horizon"], known["fvd"], known["world"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{file} is no evaluation that this farframe wrote ({error}): evaluate the run anew"
+        ) from None
+    return stored
+
+
+def compare(evaluations: Sequence[Stored]) -> Iterator[Table | str]:
+    """Tables of all that the evaluations share, one column each.
+
+    Raises:
+        ValueError: if they are not of one protocol, naming the difference.
+    """
+    first, *others = evaluations
+    for other in others:
+        apart = differences(first.card, other.card)
+        if apart:
+            more = f", and {len(apart) - 3} more" if len(apart) > 3 else ""
+            raise ValueError(
+                f"{first.path} and {other.path} are not of one protocol, so their numbers can't be "
+                f"compared: {'; '.join(apart[:3])}{more}"
+            )
+    for quantity in PRINTED:
+        sheet = _sheet(evaluations, quantity)
+        if sheet is not None:
+            yield sheet
+    yield from _lines(evaluations)
+
+
+def _sheet(evaluations: Sequence[Stored], quantity: str) -> Table | None:
+    """The rows of a quantity that all evaluations have, the model's numbers and the baseline's."""
+    frames = [row["frames"] for row in evaluations[0].content["table"]
+              if row["quantity"] == quantity]  # fmt: skip
+    measured = [e.value(quantity, name, "model") for e in evaluations for name in frames[:1]]
+    if not measured or None in measured:
+        return None
+    what = QUANTITIES[quantity]
+    sheet = Table(what.title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for evaluation in evaluations:
+        sheet.add_column(evaluation.title, justify="right", no_wrap=True)
+    copied = evaluations[0].value(quantity, frames[0], "copy_last") is not None
+    if copied:
+        sheet.add_column(SUBJECTS["copy_last"], justify="right", no_wrap=True)
+    for name in frames:
+        values = [evaluation.value(quantity, name, "model") for evaluation in evaluations]
+        best = max((v.mean * what.sign for v in values if v), default=0.0)
+        cells = [_cell(value, what.digits, what.sign, best) for value in values]
+        if copied:
+            base = evaluations[0].value(quantity, name, "copy_last")
+            cells.append(f"{base.mean:.{what.digits}f}" if base else "")
+        sheet.add_row(name, *cells)
+    return sheet
+
+
+def _cell(value: Estimate | None, digits: int, sign: int, best: float) -> str:
+    if value is None:
+        return ""
+    text = shown(value, digits)
+    return f"[bold]{text}[/bold]" if value.mean * sign == best else text
+
+
+def _lines(evaluations: Sequence[Stored]) -> Iterator[str]:
+    for evaluation in evaluations:
+        content, horizon = evaluation.content, evaluation.card["horizon"]
+        said = [
+            f"{QUANTITIES[name].label} {confident(Estimate.of_json(first), horizon)}"
+            for name, first in content["confidence_horizon"].items()
+            if name == "psnr"
+        ]
+        if content["fvd"]:
+            said.append(f"FVD {', '.join(f'{d:.1f}' for d in content['fvd']['model'])}")
+        said += [f"{name.replace('_', ' ')} {s:.1%}" for name, s in content["world"].items()]
+        yield f"{evaluation.title}: {'; '.join(said)}"

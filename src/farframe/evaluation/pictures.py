@@ -1,0 +1,102 @@
+"""Pictures of single clips for the report: sheets that players cut, and strips of a few frames."""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from farframe.types import Clip, Prediction
+from farframe.video import pictures
+
+PANELS = ("truth", "prediction", "mask", "error")
+MOST_FRAMES = 160  # of a player: a longer horizon is shown in steps
+_COLUMNS = 24
+
+
+@dataclass(frozen=True)
+class Example:
+    """A clip as the report shows it.
+
+    ``panels`` are the four of ``PANELS``, each "t h w 3" with the given frames first; ``times``
+    numbers their frames, 1 being the first predicted one.
+    """
+
+    title: str
+    note: str
+    fps: float
+    times: tuple[int, ...]
+    panels: tuple[UInt8[np.ndarray, "t h w 3"], ...]
+
+    @staticmethod
+    def of(
+        title: str, note: str, clip: Clip, drawn: Prediction, context: int, fps: float
+    ) -> Example:
+        """From a clip and what was predicted of it."""
+        horizon = drawn.frames.shape[1]
+        truth = pictures(clip.frames[: context + horizon])
+        frames = pictures(drawn.frames[0].float().cpu().numpy())
+        masks = pictures(drawn.masks[0].float().cpu().numpy())
+        given = truth[:context]
+        prediction = np.concatenate((given, frames))
+        error = np.abs(truth.astype(np.int16) - prediction).mean(3, keepdims=True)
+        times = tuple(range(1 - context, horizon + 1))
+        whole = Example(
+            title,
+            note,
+            fps,
+            times,
+            (
+                truth,
+                prediction,
+                np.concatenate((np.zeros_like(given), masks)),
+                np.rint(error).astype(np.uint8).repeat(3, 3),
+            ),
+        )
+        return whole.at(_thinned(context, horizon))
+
+    def at(self, times: Sequence[int]) -> Example:
+        """The same at some times only."""
+        where = [self.times.index(t) for t in times]
+        panels = tuple(panel[where] for panel in self.panels)
+        return Example(self.title, self.note, self.fps, tuple(times), panels)
+
+    def sheet(self) -> tuple[str, int]:
+        """All frames of all panels in one picture, and the number of its columns.
+
+        Frame i of panel p lies in column i % columns of row 4 (i // columns) + p.
+        """
+        count, size = len(self.times), self.panels[0].shape[1]
+        columns = min(_COLUMNS, count)
+        rows = math.ceil(count / columns)
+        sheet = np.zeros((rows * 4 * size, columns * size, 3), np.uint8)
+        for p, panel in enumerate(self.panels):
+            for i, picture in enumerate(panel):
+                y, x = (4 * (i // columns) + p) * size, (i % columns) * size
+                sheet[y : y + size, x : x + size] = picture
+        return png(sheet), columns
+
+
+def strip(frames: Sequence[UInt8[np.ndarray, "h w 3"]]) -> str:
+    """Pictures side by side with a transparent line between, as an image's address."""
+    solid = [np.pad(f, ((0, 0), (0, 0), (0, 1)), constant_values=255) for f in frames]
+    return png(np.concatenate([np.pad(f, ((0, 0), (0, 1), (0, 0))) for f in solid], 1)[:, :-1])
+
+
+def png(picture: UInt8[np.ndarray, "h w c"]) -> str:
+    """A picture (RGB, or with opacity) as the address of an image that lies in the page itself."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _thinned(context: int, horizon: int) -> list[int]:
+    """All given frames and every k-th predicted one, the last included."""
+    step = math.ceil(horizon / MOST_FRAMES)
+    return [*range(1 - context, 1), *sorted({1, *range(step, horizon + 1, step), horizon})]

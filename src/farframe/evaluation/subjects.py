@@ -1,0 +1,111 @@
+"""Clips as evaluation sees them, and the baselines that every model is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor
+from torch.nn import functional as F
+
+from farframe.data.reader import collate
+from farframe.models.hierarchical import DECODE_CHUNK, HierarchicalModel
+from farframe.types import Clip
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Some clips on the model's device, and, once they are asked for, their encodings.
+
+    ``frames`` are ``context`` given ones and those to be predicted; the model is in eval mode.
+    """
+
+    model: HierarchicalModel
+    frames: Float[Tensor, "b t c h w"]
+    context: int
+
+    @staticmethod
+    def of(model: HierarchicalModel, clips: Sequence[Clip], context: int, horizon: int) -> Scene:
+        """The first ``context + horizon`` frames of clips of equal length."""
+        frames = collate(clips).to(model.device).images()[:, : context + horizon]
+        return Scene(model, frames, context)
+
+    @property
+    def truth(self) -> Float[Tensor, "b t2 c h w"]:
+        """The frames to be predicted."""
+        return self.frames[:, self.context :]
+
+    @cached_property
+    def enc(self) -> Float[Tensor, "b t e"]:
+        """Encodings of all frames, given and to be predicted."""
+        chunk = max(1, DECODE_CHUNK // len(self.frames))
+        with torch.no_grad():
+            parts = [self.model.encode(part) for part in self.frames.split(chunk, 1)]
+        return torch.cat(parts, 1)
+
+    def draw(self, enc: Float[Tensor, "b n e"]) -> Float[Tensor, "b n c h w"]:
+        """Frames in [0, 1] that the model draws of encodings."""
+        chunk = max(1, DECODE_CHUNK // len(enc))
+        with torch.no_grad():
+            anchor = self.model.anchor(self.frames[:, 0], self.enc[:, 0])
+            parts = [self.model.decode(anchor, part).frames for part in enc.split(chunk, 1)]
+        return torch.cat(parts, 1).clamp_(0, 1)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a baseline says of the future; ``enc`` is None if it says nothing of encodings."""
+
+    frames: Float[Tensor, "b t c h w"]
+    enc: Callable[[], Float[Tensor, "b t e"]] | None = None
+
+
+def copy_last(at: Scene) -> Shown:
+    """The last given frame, again and again."""
+    last = slice(at.context - 1, at.context)
+    return Shown(
+        at.frames[:, last].expand_as(at.truth),
+        lambda: at.enc[:, last].expand_as(at.enc[:, at.context :]),
+    )
+
+
+def context_mean(at: Scene) -> Shown:
+    """The mean of the given frames."""
+    return Shown(at.frames[:, : at.context].mean(1, keepdim=True).expand_as(at.truth))
+
+
+def linear(at: Scene) -> Shown:
+    """No predictor: the last two encodings go on in a straight line, and the model draws them."""
+    last = at.enc[:, at.context - 1]
+    step = last - at.enc[:, max(at.context - 2, 0)]
+    count = torch.arange(1, at.truth.shape[1] + 1, device=last.device)
+    enc = last[:, None] + step[:, None] * count[:, None]
+    if at.model.config.enc_norm == "l2":
+        enc = F.normalize(enc, dim=2)
+    # Far outside of what it knows a decoder may come to nothing finite: that is shown as black.
+    return Shown(at.draw(enc).nan_to_num(0), lambda: enc)
+
+
+def oracle(at: Scene) -> Shown:
+    """A perfect predictor: true encodings of the future, so that what is lost is the drawing's."""
+    return Shown(at.draw(at.enc[:, at.context :]))
+
+
+BASELINES: Mapping[str, Callable[[Scene], Shown]] = {
+    "copy_last": copy_last,
+    "context_mean": context_mean,
+    "linear": linear,
+    "oracle": oracle,
+}
+"""By name, in the order in which they are shown."""
+
+
+def labels(clips: Sequence[Clip], name: str) -> Shaped[np.ndarray, "b t ..."] | None:
+    """Ground truth that all of the clips have, or None."""
+    if not all(name in clip.labels for clip in clips):
+        return None
+    return np.stack([clip.labels[name] for clip in clips])

@@ -126,7 +126,7 @@ class ReadConfig:
     (100,100,800, as SRVP did)."""
     camera: str = ""
     """Data with several cameras: which one (empty: the only one; BAIR's softmotion: image_aux1)."""
-    split: Literal["auto", "source", "pattern", "hash", "time", "srvp"] = "auto"
+    split: Literal["auto", "source", "folders", "pattern", "hash", "time", "srvp"] = "auto"
     """How train, validation and test are told apart; docs/data.md says what auto takes."""
     data_pattern: str = "*train*"
     """TFRecords: glob of the training files."""

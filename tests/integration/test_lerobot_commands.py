@@ -11,7 +11,8 @@ import pytest
 
 from farframe.cli import main
 from farframe.data import lerobot_writer, video_writer
-from farframe.data.writing import Shard
+from farframe.data.shards import Shard
+from farframe.data.splits import Segment
 from farframe.run import load_config
 from farframe.types import Clip
 from farframe.worlds.shapes import ShapesSource
@@ -40,11 +41,15 @@ def test_train_evaluate_predict(
             split=split,
             number=number,
             of=len(SPLITS),
-            recordings=tuple(range(first, first + count)),
+            part=0,
+            parts=1,
+            segments=tuple(Segment(i, 0, LENGTH) for i in range(first, first + count)),
             first_clip=first,
             first_frame=first * LENGTH,
         )
-        writer.write_shard(Path("data"), shard, made(shard.recordings))
+        writer.write_shard(
+            Path("data"), shard, made([segment.recording for segment in shard.segments])
+        )
         first += count
     writer.finish(Path("data"))
     split = ["--data.split", "source" if kind == "lerobot" else "pattern"]

@@ -242,3 +242,21 @@ def test_data_that_says_nothing_of_splits_cannot_be_asked() -> None:
     source = MemorySource(recordings(9, 9))
     with pytest.raises(DataError, match=r"says nothing of splits; give --data\.split hash"):
         segments(source, DataConfig(path="some", split="source"), "train")
+
+
+def test_folders_named_after_splits_are_believed() -> None:
+    names = [f"{folder}/{i}.mp4" for folder in ("train", "val", "Test") for i in range(30)]
+    found = [Recording(id=n, file=n, length=5, fps=10.0) for n in names]
+    source, data = MemorySource(found), DataConfig(path="some")
+    assert split_mode(source, data) == "folders"
+    assert files(source, data, "train") == set(names[:30])
+    assert files(source, data, "validation") == set(names[30:60])
+    assert files(source, data, "test") == set(names[60:])
+    some = MemorySource(found[:30])  # no folders of their own: tenths of training
+    parts = [files(some, data, split) for split in SPLITS]
+    assert set().union(*parts) == set(names[:30])
+    assert sum(map(len, parts)) == 30
+    other = MemorySource([*found, replace(found[0], id="x", file="x.mp4")])
+    assert split_mode(other, data) == "hash"
+    with pytest.raises(DataError, match=r"has data outside of folders named train, .*give"):
+        segments(other, replace(data, split="folders"), "train")

@@ -47,13 +47,16 @@ def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOption
     """
     source = open_source(data, options.frame_size)
     parts: dict[str, list[Segment]] = {}
+    empty: list[DataError] = []
     for split in get_args(Split):
         try:
             parts[split] = segments(source, data, split)
         except DataError as error:
-            logger.warning("%s", error)
+            empty.append(error)
     if not parts:
-        raise DataError(f"{data.path}: no split holds anything to convert")
+        raise empty[0]
+    for error in empty:
+        logger.warning("%s", error)
     taken = {segment.recording for part in parts.values() for segment in part}
     left = len(source.recordings) - len(taken)
     if left:

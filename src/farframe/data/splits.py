@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
@@ -21,7 +21,17 @@ from farframe.data.srvp import SPAN, srvp_cuts
 
 logger = logging.getLogger(__name__)
 
-SplitMode = Literal["source", "pattern", "hash", "time", "srvp"]
+SplitMode = Literal["source", "folders", "pattern", "hash", "time", "srvp"]
+FOLDERS: Mapping[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
+"""Folders right below the data's that tell the split of all in them."""
 
 HELD_OUT_TENTH = 8
 _TENTHS: dict[Split, range] = {
@@ -55,14 +65,15 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
     """
     mode = split_mode(source, data)
     recordings = source.recordings
-    if mode == "source" and recordings[0].split is None:
-        raise DataError(_nothing_said(data))
+    if mode in ("source", "folders") and None in map(_SAID[mode], recordings):
+        raise DataError(_nothing_said(data, mode))
     if mode == "time":
         cuts = [(i, *_tenths(r.length, _TENTHS[split])) for i, r in enumerate(recordings)]
     elif mode == "srvp":
         cuts = srvp_cuts(source, data, split)
     else:
-        rules = {"source": _source_rule, "pattern": _pattern_rule, "hash": _hash_rule}
+        rules = {"pattern": _pattern_rule, "hash": _hash_rule}
+        rules |= dict.fromkeys(_SAID, _said_rule)
         takes = rules[mode](source, data, split)
         cuts = [(i, 0, r.length) for i, r in enumerate(recordings) if takes(r)]
     found = [Segment(i, start, stop) for i, start, stop in cuts if stop > start]
@@ -74,14 +85,16 @@ def segments(source: ClipSource, data: DataConfig, split: Split) -> list[Segment
 def split_mode(source: ClipSource, data: DataConfig) -> SplitMode:
     """How ``source`` is split: ``data.split``, or what ``auto`` stands for.
 
-    What the data itself says counts first. A file with a single recording, or a
-    folder that is one itself, can only be cut in time.
-    TFRecords follow the patterns where validation files exist. All else goes by hash.
+    What the data itself says counts first, then folders that are all named after splits. A file
+    with a single recording, or a folder that is one itself, can only be cut in time. TFRecords
+    follow the patterns where validation files exist. All else goes by hash.
     """
     if data.split != "auto":
         return data.split
     if source.recordings[0].split is not None:
         return "source"
+    if source.kind != "tfrecord" and all(map(_folder_split, source.recordings)):
+        return "folders"
     alone = source.recordings[0].file if len(source.recordings) == 1 else ""
     if alone == "." or (alone and Path(data.path).expanduser().is_file()):
         return "time"
@@ -124,18 +137,34 @@ def _matching(files: Iterable[str], pattern: str) -> set[str]:
     }
 
 
-def _source_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[Recording], bool]:
+def _folder_split(recording: Recording) -> Split | None:
+    """The split that the outermost folder of a recording's file is named after."""
+    folder, slash, _ = recording.file.replace(os.sep, "/").partition("/")
+    return FOLDERS.get(folder.lower()) if slash else None
+
+
+def _own_split(recording: Recording) -> Split | None:
+    return recording.split
+
+
+_SAID: Mapping[SplitMode, Callable[[Recording], Split | None]] = {
+    "source": _own_split,
+    "folders": _folder_split,
+}
+
+
+def _said_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[Recording], bool]:
     """Take what the data's makers put there; of a split that they don't have, a tenth of training.
 
     Tenths are those of a split by hash, so that validation and test clips differ.
     """
-    there = {recording.split for recording in source.recordings}
+    said = _SAID[split_mode(source, data)]
+    there = set(map(said, source.recordings))
     lacking: dict[int, Split] = {t: s for s in _TENTHS if s not in there for t in _TENTHS[s]}
 
     def belongs(recording: Recording) -> Split | None:
-        if recording.split != "train":
-            return recording.split
-        return lacking.get(tenth(recording.id), "train")
+        mine = said(recording)
+        return lacking.get(tenth(recording.id), mine) if mine == "train" else mine
 
     return lambda recording: belongs(recording) == split
 
@@ -188,11 +217,11 @@ def _hash_rule(source: ClipSource, data: DataConfig, split: Split) -> Callable[[
     return lambda recording: recording.file in pool and tenth(recording.id) in tenths
 
 
-def _nothing_said(data: DataConfig) -> str:
-    return (
-        f"data.split is 'source': {data.path} says nothing of splits; give --data.split hash, time "
-        "or pattern"
-    )
+def _nothing_said(data: DataConfig, mode: SplitMode) -> str:
+    why = "says nothing of splits"
+    if mode == "folders":
+        why = f"has data outside of folders named {', '.join(FOLDERS)}"
+    return f"data.split is {mode!r}: {data.path} {why}; give --data.split hash, time or pattern"
 
 
 def _empty(source: ClipSource, data: DataConfig, split: Split, mode: SplitMode) -> str:

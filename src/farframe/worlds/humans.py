@@ -60,6 +60,7 @@ class Humans:
     motions: str = ""
     """A BVH file, or a folder of them, to replay besides the built-in motions."""
     seed: int = 0
+    """Seed of the world: another seed, other people, rooms and motions."""
 
     def __post_init__(self) -> None:
         if self.frame_size not in FRAME_SIZES:

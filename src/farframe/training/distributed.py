@@ -54,6 +54,10 @@ class World:
             for tensor, part in zip(bucket, parts, strict=True):
                 tensor.copy_(part.view(tensor.shape))
 
+    def mean(self, x: Tensor) -> Tensor:
+        """Mean of ``x`` over all processes, through which gradients flow back to all of them."""
+        return x if self.size == 1 else _Sum.apply(x) / self.size
+
     def copy_from_first(self, module: nn.Module) -> None:
         """Give all processes the first one's parameters and buffers."""
         if self.size > 1:

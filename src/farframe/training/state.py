@@ -48,7 +48,8 @@ class TrainingState:
         """Fresh weights from ``train.seed``, the same on every process and device."""
         torch.manual_seed(config.train.seed)
         model = HierarchicalModel(config.model)
-        nets = Networks(model, config.mode.extra_networks(config.model)).to(device)
+        extra = config.mode.extra_networks(config.model)
+        nets = Networks(model, extra, world.mean).to(device)
         # Up to 6 % faster on a CPU too, and never slower (32 and 64 pixels, widths 4 to 24).
         nets.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         synchronise_batch_norm(nets, world)

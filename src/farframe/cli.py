@@ -65,7 +65,10 @@ def guarded(
         elif code == 0:
             raise  # a mistake of farframe's own: the traceback is what a report of it needs
         message = reworded(_message(error))
-        _complain(message if code > 128 else f"error: {message}")
+        if code <= 128:
+            _complain(f"error: {message}")
+        elif _speaks():
+            _complain(message)
         return code or 1
 
 
@@ -108,8 +111,13 @@ def _dispatch(args: Sequence[str]) -> int:
 
 def say(text: str) -> None:
     """Print a line, once however many processes torchrun has started."""
-    if os.environ.get("RANK", "0") == "0":
+    if _speaks():
         print(text)
+
+
+def _speaks() -> bool:
+    """Whether this process speaks for all that torchrun has started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _complain(text: str) -> None:

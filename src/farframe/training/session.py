@@ -140,18 +140,21 @@ class Session:
         self.reporter.numbers(done, values)
 
     def evaluate(self) -> None:
-        """Measure the model on the validation clips, on the first process."""
+        """Measure the model on the validation clips, on the first process; the others wait."""
         self.losses.check(self.found)
-        if self.validation is None or not self.world.first:
-            return
+        if self.validation is not None and self.world.first:
+            self._measure(self.validation)
+        self.world.meet()
+
+    def _measure(self, validation: Validation) -> None:
         with self.losses.paused():
-            measured = self.validation.measure(self.state.model)
+            measured = validation.measure(self.state.model)
             values, done = scalars(measured), self.state.done
             self.log.numbers(done, values, curves(measured))
-            self.log.video(done, "val/prediction", *self.validation.film(self.state.model))
+            self.log.video(done, "val/prediction", *validation.film(self.state.model))
         self.reporter.line(
             f"step {done:,}: PSNR {values['val/psnr']:.2f} dB, SSIM {values['val/ssim']:.3f} over "
-            f"{self.validation.horizon} predicted frames of {len(self.validation.indices)} clips "
+            f"{validation.horizon} predicted frames of {len(validation.indices)} clips "
             f"(copy-last-frame {values['val/psnr_copy_last']:.2f} dB, "
             f"{values['val/ssim_copy_last']:.3f})"
         )
@@ -163,12 +166,13 @@ class Session:
             raise blown_up(
                 "a weight is not finite", self.state.done, self.config.mode.tag, self.found
             )
-        if not self.world.first:
+        if self.world.first:
+            with self.losses.paused():
+                self.log.flush()
+                self.found = self.state.save(self.out, self.config.train.keep_checkpoints)
+        else:
             self.found = checkpoint.at(self.out, self.state.done)
-            return
-        with self.losses.paused():
-            self.log.flush()
-            self.found = self.state.save(self.out, self.config.train.keep_checkpoints)
+        self.world.meet()
 
 
 @contextmanager

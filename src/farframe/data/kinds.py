@@ -6,13 +6,13 @@ A new kind is a row of ``KINDS``, its name in ``DataConfig.kind``, and a file wi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from farframe.config import DataConfig
-from farframe.data.files import is_image, is_regular, is_video, walk
+from farframe.data.files import exists, is_image, is_regular, is_video, walk
+from farframe.data.remote import located
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -33,6 +33,8 @@ class Kind:
     """Numbers in an action, found without indexing."""
     marks: Callable[[Path], bool] = lambda path: False
     holds: Callable[[Path], bool] = lambda path: False
+    remote: bool = False
+    """Whether it is read from remote places, too."""
 
 
 def kind_of(path: Path) -> str:
@@ -41,7 +43,7 @@ def kind_of(path: Path) -> str:
     Raises:
         DataError: if the path is missing, empty, of no known kind, or of several.
     """
-    if not os.path.exists(path):
+    if not exists(path):
         raise DataError(missing(path))
     for name, kind in KINDS.items():
         if kind.marks(path):
@@ -102,7 +104,7 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
     from farframe.data.tfrecord import TFRecordSource
 
     return TFRecordSource.open(
-        Path(data.path).expanduser(),
+        located(data.path),
         frame_size,
         fps=data.fps,
         strict=data.strict,
@@ -141,6 +143,7 @@ KINDS: Mapping[str, Kind] = {
         open=_open_tfrecord,
         action_dim=_tfrecord_actions,
         holds=lambda path: not is_video(path) and not is_image(path) and is_tfrecord(path),
+        remote=True,
     ),
     "video": Kind(
         looks="videos (.mp4, .avi, .mkv, .webm, .gif, ...)",

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from pathlib import Path
 from typing import Literal
 
 from farframe.config import DataConfig
+from farframe.data.remote import located
 from farframe.data.source import ClipSource, DataError, Recording, Split
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def split_mode(source: ClipSource, data: DataConfig) -> SplitMode:
     if source.recordings[0].split is not None:
         return "source"
     alone = len(source.recordings) == 1 and source.recordings[0].file
-    if alone and Path(data.path).expanduser().is_file():
+    if alone and located(data.path).is_file():
         return "time"
     if source.kind == "tfrecord" and _matching(_files(source), data.validation_pattern):
         return "pattern"

@@ -15,6 +15,7 @@ from farframe.config import DataConfig
 from farframe.data.concurrency import locked
 from farframe.data.frame_cache import FrameCache
 from farframe.data.open_files import OpenFiles
+from farframe.data.remote import located
 from farframe.data.source import DataError, Recording
 from farframe.data.square import Crop, View
 from farframe.data.video_choice import complaints, find_videos
@@ -68,7 +69,7 @@ class VideoFolder:
                 decoded frames don't fit on the disk.
         """
         crop = Crop.parse(data.crop)
-        path = Path(data.path).expanduser()
+        path = located(data.path)
         files = find_videos(path)
         with locked(cache_dir):
             entries = index_videos(files, cache_dir)

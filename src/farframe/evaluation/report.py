@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 import farframe
-from farframe.atomic import replacing
+from farframe.atomic import replacing, sweep
 from farframe.config import DataConfig, check
 from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError, open_source
@@ -101,6 +101,7 @@ def evaluate_run(
             judge=getattr(source, "judge", None),
         )
         file.parent.mkdir(parents=True, exist_ok=True)
+        sweep(file.parent)
         films = tuple(_videos(model, windows, indices[: options.videos], evaluation, file.parent))
     facts = {
         "run": str(run),

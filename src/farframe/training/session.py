@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from farframe.atomic import sweep
 from farframe.config import check
 from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
@@ -200,6 +201,8 @@ def claimed(out: Path, world: World) -> Generator[None, None, None]:
                 f"{out}: another training (process {lock.read().strip() or 'unknown'}) is writing "
                 "there; let it end, stop it, or choose another --out"
             ) from None
+        for folder in (out, out / "cache"):
+            sweep(folder)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -21,6 +21,7 @@ from farframe.cli_words import (
     USAGE,
     UsageError,
     option,
+    out_of_memory,
     take_positional,
     unknown,
 )
@@ -76,7 +77,7 @@ def _exit_code(error: Exception) -> int:
     """2: a user's mistake; 1: what can't go on; above 128: ended by a signal; 0: unforeseen."""
     if isinstance(error, (ValueError, OSError)):
         return 2
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if out_of_memory(error):
         return 1
     from farframe.training.stopping import Interrupted, TrainingError
 
@@ -129,7 +130,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return out_of_memory(error) or " ".join(str(error).split()) or type(error).__name__
 
 
 class _Lines(logging.Handler):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -149,12 +150,20 @@ def check_out(out: Path, overwrite: bool) -> None:
     for path in (out, *out.parents):
         if path.exists() and not path.is_dir():
             raise ValueError(f"--out {out}: {path} is a file; name a folder")
+    check_writable(out)
     found = [name for name in (*OUTPUTS, REPORT) if (out / name).exists()]
     if found and not overwrite:
         raise ValueError(
             f"--out {out} holds a prediction already ({', '.join(found)}): name another folder, "
             "or replace it with --overwrite"
         )
+
+
+def check_writable(out: Path) -> None:
+    """Complain about a place where no file can be made, on a read-only disk for example."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.is_dir())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {nearest} can't be written to; name another folder")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from farframe.data.splits import Segment, Split, segments
 from farframe.evaluation.evaluate import Evaluation, evaluate_model, film
 from farframe.evaluation.table import Row, table
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.prediction_files import check_writable
 from farframe.run import load, load_config, locate
 from farframe.training.checkpoint import latest, verify
 from farframe.video import write_video
@@ -127,6 +128,7 @@ def _target(out: Path) -> Path:
             raise ValueError(f"--out {out}: {path} is a file; name a folder, or a file.json")
     if file.is_dir():
         raise ValueError(f"--out {out}: {file} is a folder; name another")
+    check_writable(file.parent)
     return file
 
 

@@ -16,7 +16,7 @@ from farframe.data.hue import recoloured
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import Group, Networks, Update
 from farframe.run import RunConfig
-from farframe.training import checkpoint
+from farframe.training import checkpoint, stored
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, synchronise_batch_norm
 from farframe.training.starting import Start
@@ -162,11 +162,11 @@ class TrainingState:
         if len(self.nets.extra):
             checkpoint.load_weights(self.nets.extra, found, checkpoint.EXTRA)
         training = checkpoint.load_training(found)
-        names = sorted(training["optimizers"])
-        if names != sorted(self.optimizers):
+        if reason := stored.complaint(training, found.step, self.optimizers):
+            file = found.path / checkpoint.TRAINING
             raise ValueError(
-                f"{found.path / checkpoint.TRAINING} doesn't fit the run's mode: it has optimizers "
-                f"of {names}, needed are those of {sorted(self.optimizers)}"
+                f"{file} doesn't fit the run: {reason}; restore the checkpoint, or start a new run "
+                f"from its weights with --train.start-from {found.path}"
             )
         return training
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -179,11 +180,12 @@ def test_actions_that_are_not_numbers(
     one = with_actions(tmp_path / "one", value, bad=1)
     assert train(one, tmp_path / "run").step == 4
     assert all(bool(v.isfinite().all()) for v in contents(tmp_path / "run").values())
-    assert "record 0: action holds numbers that are not finite" in caplog.text
+    bad = r"record 0: action\w* holds numbers that are not finite"
+    assert re.search(bad, caplog.text)
     every = with_actions(tmp_path / "all", value, bad=10)
     strict = replace(one, data=replace(one.data, strict=True))
     for config in (every, strict):
-        with pytest.raises(DataError, match=r"record 0: action holds numbers that are not fini"):
+        with pytest.raises(DataError, match=bad):
             train(config, tmp_path / "other")
 
 

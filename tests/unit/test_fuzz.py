@@ -46,7 +46,7 @@ ODD = st.one_of(
     st.booleans(),
     st.integers(),
     st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, -0.0]),
-    st.floats(allow_nan=True, allow_infinity=True),
+    st.floats(allow_subnormal=False),  # a training before may have had them flushed to zero
     st.text(max_size=8),
     st.lists(st.integers(), max_size=3),
     st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),

@@ -88,11 +88,11 @@ def test_the_map_of_the_house_is_the_house() -> None:
 
 
 def test_every_package_has_its_licence_told() -> None:
-    """docs/licences.md lists all that constraints.txt installs, and nothing else."""
+    """docs/licences.md lists all that constraints.txt installs (and what some machines need besides)."""
     rows = re.findall(
         r"^\| ([\w.-]+) \| .+ \| .+ \|$", (ROOT / "docs/licences.md").read_text(), re.M
     )
     listed = {canonicalize_name(name) for name in rows if name != "package"}
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     installed = {canonicalize_name(Requirement(line).name) for line in lines if line[:1] not in "#"}
-    assert listed == installed
+    assert installed <= listed, installed - listed

@@ -166,9 +166,10 @@ def test_gradients_differ_by_the_rounding_of_single_precision(
     """Averaged gradients of a first step, which are a tenth of Adam's first moments.
 
     Sums of floats depend on their order. Adam then divides gradients that are zero but for rounding
-    by their own size, so that weights may differ by as much as a step is long.
+    by their own size, so that weights may differ by as much as a step is long. (Batch norm is left
+    out: where encodings hardly differ at first, it enlarges rounding by as much as them.)
     """
-    config = quiet(tag, "batch", steps=1)
+    config = quiet(tag, "none", steps=1)
     train(config, tmp_path / "one")
     assert two.train(config, tmp_path / "two") == ["1", "1"]
     one, other = (tensors(tmp_path / run, ".exp_avg") for run in ("one", "two"))

@@ -88,7 +88,7 @@ def test_the_map_of_the_house_is_the_house() -> None:
 
 
 def test_every_package_has_its_licence_told() -> None:
-    """docs/licences.md lists all that constraints.txt installs (and what some machines need besides)."""
+    """docs/licences.md lists all that constraints.txt installs; some machines need more."""
     rows = re.findall(
         r"^\| ([\w.-]+) \| .+ \| .+ \|$", (ROOT / "docs/licences.md").read_text(), re.M
     )

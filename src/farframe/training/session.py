@@ -257,6 +257,13 @@ def _checked_data(
     source: ClipSource, config: RunConfig, out: Path, found: Checkpoint | None, world: World
 ) -> str:
     """The data's fingerprint: the same as when the run began, and on all processes."""
+    fingerprint = source.fingerprint()
+    if found is not None and world.first and fingerprint != stored_fingerprint(out):
+        raise ValueError(
+            f"data.path {config.data.path}: not the data that this run began with (fingerprint "
+            f"{fingerprint[:12]} instead of {stored_fingerprint(out)[:12]}); restore it, name its "
+            "place with --data.path, or start a new run in another folder"
+        )
     check(
         config.model.action_dim in (0, source.action_dim),
         "model.action_dim",
@@ -269,15 +276,8 @@ def _checked_data(
         "mode",
         config.mode.tag,
         f"needs data with poses of {config.mode.pose_dim} numbers, but those of {config.data.path} "
-        f"have {source.pose_dim}: choose robot data (TFRecords), or another mode",
+        f"have {source.pose_dim}: choose data with such poses, or another mode",
     )
-    fingerprint = source.fingerprint()
-    if found is not None and world.first and fingerprint != stored_fingerprint(out):
-        raise ValueError(
-            f"data.path {config.data.path}: not the data that this run began with (fingerprint "
-            f"{fingerprint[:12]} instead of {stored_fingerprint(out)[:12]}); restore it, name its "
-            "place with --data.path, or start a new run in another folder"
-        )
     if world.share(fingerprint) != fingerprint:
         raise ValueError(
             f"data.path {config.data.path}: process {world.rank} reads other data than process 0; "

@@ -21,6 +21,7 @@ from farframe.cli_words import (
     USAGE,
     UsageError,
     option,
+    out_of_memory,
     take_positional,
     unknown,
 )
@@ -66,7 +67,10 @@ def guarded(
         elif code == 0:
             raise  # a mistake of farframe's own: the traceback is what a report of it needs
         message = reworded(_message(error))
-        _complain(message if code > 128 else f"error: {message}")
+        if code <= 128:
+            _complain(f"error: {message}")
+        elif _speaks():
+            _complain(message)
         return code or 1
 
 
@@ -74,7 +78,7 @@ def _exit_code(error: Exception) -> int:
     """2: a user's mistake; 1: what can't go on; above 128: ended by a signal; 0: unforeseen."""
     if isinstance(error, (ValueError, OSError)):
         return 2
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if out_of_memory(error):
         return 1
     from farframe.training.stopping import Interrupted, TrainingError
 
@@ -110,8 +114,13 @@ def _dispatch(args: Sequence[str]) -> int:
 
 def say(text: str) -> None:
     """Print a line, once however many processes torchrun has started."""
-    if os.environ.get("RANK", "0") == "0":
+    if _speaks():
         print(text)
+
+
+def _speaks() -> bool:
+    """Whether this process speaks for all that torchrun has started."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _complain(text: str) -> None:
@@ -123,7 +132,7 @@ def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return out_of_memory(error) or " ".join(str(error).split()) or type(error).__name__
 
 
 class _Lines(logging.Handler):

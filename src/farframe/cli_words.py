@@ -98,3 +98,16 @@ def take_positional(args: list[str]) -> str | None:
         if not word.startswith("-") and (not before.startswith("--") or before == "--resume"):
             return args.pop(i)
     return None
+
+
+def out_of_memory(error: Exception) -> str:
+    """Advice if that is what ``error`` means, however torch or Python say it; else nothing."""
+    gpu = type(error).__name__ == "OutOfMemoryError"
+    cpu = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    if not (gpu or cpu or isinstance(error, MemoryError)):
+        return ""
+    return (
+        f"{'the GPU' if gpu else 'this machine'} has too little memory for it: predict fewer "
+        "frames (--horizon, --every) or --samples, evaluate with a lower --batch-size, or take "
+        "another --device"
+    )

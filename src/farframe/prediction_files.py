@@ -1,6 +1,7 @@
 """The folder that a prediction is written into: its videos, its strip, its numbers.
 
-All files appear together when the last one is complete.
+All files appear together when the last one is complete. Where they replace an earlier prediction,
+``prediction.json`` is there only while all files are of one prediction.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from farframe import video
+from farframe.atomic import sweep, temporary
 from farframe.types import Clip, Prediction
 
 OUTPUTS = (
@@ -148,6 +150,7 @@ def check_out(out: Path, overwrite: bool) -> None:
     for path in (out, *out.parents):
         if path.exists() and not path.is_dir():
             raise ValueError(f"--out {out}: {path} is a file; name a folder")
+    check_writable(out)
     found = [name for name in (*OUTPUTS, REPORT) if (out / name).exists()]
     if found and not overwrite:
         raise ValueError(
@@ -156,29 +159,41 @@ def check_out(out: Path, overwrite: bool) -> None:
         )
 
 
+def check_writable(out: Path) -> None:
+    """Complain about a place where no file can be made, on a read-only disk for example."""
+    nearest = next(path for path in (out, *out.absolute().parents) if path.is_dir())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {out}: {nearest} can't be written to; name another folder")
+
+
 @contextmanager
 def staged(out: Path) -> Generator[Path, None, None]:
     """Give a temporary folder; on success its files move to ``out``, on failure it vanishes.
 
     It lies in ``out``, or in the nearest folder above that exists, and so on the same disk. What
-    an earlier prediction left in ``out`` and this one didn't write is removed.
+    an earlier prediction left in ``out`` and this one didn't write is removed. Whenever ``out``
+    holds a report, the files beside it are those that it tells of: the old one goes first, the new
+    one comes last.
     """
     home = next(path for path in (out, *out.absolute().parents) if path.is_dir())
-    temporary = home / f".{out.name}.{os.getpid()}.tmp"
+    for folder in {home, out.absolute().parent}:
+        sweep(folder)
+    folder = temporary(home / out.name)
     try:
-        temporary.mkdir()
-        yield temporary
+        folder.mkdir()
+        yield folder
         if home != out:
             out.parent.mkdir(parents=True, exist_ok=True)
-            temporary.rename(out)
+            folder.rename(out)
         else:
-            written = {path.name for path in temporary.iterdir()}
+            written = {path.name for path in folder.iterdir()}
+            (out / REPORT).unlink(missing_ok=True)
             for name in (*OUTPUTS, REPORT):
                 if name in written:
-                    (temporary / name).replace(out / name)
+                    (folder / name).replace(out / name)
                 else:
                     (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(f"--out {out}: can't be written ({error.strerror or error})") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -307,8 +307,9 @@ def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
     for key in given:
         if key not in names:
             near = difflib.get_close_matches(key, names, 1)
+            shown = key if key.isprintable() else repr(key)
             raise ValueError(
-                f"unknown key {dot}{key}" + (f": is {dot}{near[0]} meant?" if near else "")
+                f"unknown key {dot}{shown}" + (f": is {dot}{near[0]} meant?" if near else "")
             )
     missing = [dot + name for name in names if name not in given]
     if missing:
@@ -332,8 +333,15 @@ def _typed(hint: Any, value: object, key: str) -> Any:
         check(value in allowed, key, value, f"must be one of {', '.join(map(str, allowed))}")
         return value
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and math.isfinite(cast(float, value)):
+    if hint is float and number and _representable(cast("int | float", value)):
         return float(cast(float, value))
     fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
     check(fits and hint is not float, key, value, f"must be a {hint.__name__}")
     return value
+
+
+def _representable(number: int | float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer of hundreds of digits
+        return False

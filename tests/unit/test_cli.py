@@ -340,7 +340,7 @@ def test_actions_follow_the_data_unless_they_are_given(
         (TrainingError("step 3: not finite"), 1, "farframe: error: step 3: not finite"),
         (ValueError("two\nlines"), 2, "farframe: error: two lines"),
         (PermissionError(13, "Permission denied", "f"), 2, "farframe: error: f: Permission denied"),
-        (MemoryError(), 1, "farframe: error: MemoryError"),
+        (MemoryError(), 1, "farframe: error: this machine has too little memory"),
         (KeyboardInterrupt(), 130, "farframe: interrupted"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from farframe.data.clips import ClipWindows, TooShortError
 from farframe.data.source import DataError, Recording
 from farframe.data.splits import Segment
+from farframe.types import Clip
 
 sys.path.insert(0, str(Path(__file__).parent))
 from memory_source import MemorySource, recordings
@@ -132,3 +134,21 @@ def test_strict_stops_at_the_first_that_is_too_short() -> None:
         ClipWindows(source, [Segment(i, 0, n) for i, n in enumerate((9, 2, 1))], 3, strict=True)
     assert (caught.value.recording, caught.value.length) == ("r1", 2)
     assert len(ClipWindows(source, [Segment(0, 0, 9)], 3, strict=True)) == 7
+
+
+@pytest.mark.parametrize("name", ["actions", "poses"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_clips_of_numbers_that_are_not_finite_are_refused(name: str, value: float) -> None:
+    """Whatever the source: a loss would show it too late, and blame the learning rate."""
+
+    class Bad(MemorySource):
+        def read(self, index: int, frames: range) -> Clip:
+            numbers = np.zeros((len(frames), 3), np.float32)
+            numbers[[t == 5 for t in frames]] = value
+            return replace(super().read(index, frames), **{name: numbers})
+
+    windows = ClipWindows(Bad(recordings(8)), [Segment(0, 0, 8)], 3)
+    assert windows[2].id == "r0@2"
+    message = rf"^0\.mp4: the {name[:-1]} at frame 5 of r0 holds NaN or infinity"
+    with pytest.raises(DataError, match=message):
+        windows[3]

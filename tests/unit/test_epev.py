@@ -35,6 +35,18 @@ def test_relative_error_does_not_see_scale() -> None:
     assert scaled == pytest.approx(relative_error(pred, enc).item(), rel=1e-3)
 
 
+def test_relative_error_of_one_process_is_the_formula_to_the_bit() -> None:
+    torch.manual_seed(0)
+    enc, pred = torch.randn(4, 6, 8, requires_grad=True), torch.randn(4, 5, 8)
+    within = (enc - enc.mean(1, keepdim=True)).square().mean((0, 1))
+    overall = enc.var((0, 1), correction=0)
+    formula = ((pred - enc[:, 1:]).square().mean((0, 1)) / (within + 0.02 * overall + 1e-4)).mean()
+    found = relative_error(pred, enc)
+    assert torch.equal(found, formula)
+    grads = (torch.autograd.grad(loss, enc, retain_graph=True)[0] for loss in (found, formula))
+    assert torch.equal(*grads)
+
+
 def test_relative_error_survives_half_precision() -> None:
     enc = torch.full((2, 4, 3), 300.0).half() * torch.tensor([1.0, -1.0]).half()[:, None, None]
     assert relative_error(-enc[:, 1:], enc).isfinite()

@@ -85,3 +85,14 @@ def test_the_map_of_the_house_is_the_house() -> None:
     named = set(re.findall(r"`((?:[a-z_0-9]+/)?[a-z_0-9]+\.py)`", text))
     files = {str(f.relative_to(package)) for f in package.rglob("*.py") if f.stat().st_size}
     assert named == files
+
+
+def test_every_package_has_its_licence_told() -> None:
+    """docs/licences.md lists all that constraints.txt installs; some machines need more."""
+    rows = re.findall(
+        r"^\| ([\w.-]+) \| .+ \| .+ \|$", (ROOT / "docs/licences.md").read_text(), re.M
+    )
+    listed = {canonicalize_name(name) for name in rows if name != "package"}
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    installed = {canonicalize_name(Requirement(line).name) for line in lines if line[:1] not in "#"}
+    assert installed <= listed, installed - listed

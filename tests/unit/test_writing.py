@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from farframe.atomic import temporary
 from farframe.config import DataConfig
 from farframe.data.conversion import ConvertOptions, convert
 from farframe.data.formats import TFRecordFormat
@@ -25,6 +29,7 @@ from farframe.worlds.world_source import WorldSource
 sys.path.insert(0, str(Path(__file__).parent))
 from memory_source import MemorySource, recordings
 
+QUIET: dict[str, Any] = {"capture_output": True, "text": True, "check": True}
 WORLD = ShapesWorld(frame_size=32, clip_length=6)
 OPTIONS = MakeOptions(clips=7, held_out=2, shard_clips=3, processes=1)
 
@@ -95,7 +100,9 @@ def test_going_on_writes_what_is_missing_and_nothing_else(tmp_path: Path) -> Non
     whole = contents(out)
     gone = out / "shapes-train-00001-of-00003.tfrecord"
     gone.unlink()
-    (out / ".shapes-train-00001-of-00003.tfrecord.0bad.tmp").write_bytes(b"half")
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], **QUIET)
+    leftover = temporary(gone).name.replace(f"-{os.getpid()}-", f"-{ended.stdout.strip()}-")
+    (out / leftover).write_bytes(b"half")
     before = {p.name: p.stat().st_mtime_ns for p in out.glob("*.tfrecord")}
     again = make(WORLD, TFRecordFormat(), out, OPTIONS)
     assert (again.shards, again.new_shards) == (5, 1)

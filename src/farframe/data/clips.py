@@ -110,11 +110,19 @@ class ClipWindows:
 
         Raises:
             IndexError: if there is no such window.
-            DataError: if its file has gone bad since it was indexed.
+            DataError: if its file has gone bad since it was indexed, or an action or a pose is
+                not finite.
         """
         recording, frames = self.locate(index)
         clip = self.source.read(recording, frames)
         assert len(clip) == self.sequence_length
+        for name, values in (("action", clip.actions), ("pose", clip.poses)):
+            if not np.isfinite(values).all():
+                first = frames[int(np.flatnonzero(~np.isfinite(values).all(1))[0])]
+                raise DataError(
+                    f"{self.name(index)}: the {name} at frame {first} of "
+                    f"{self.source.recordings[recording].id} holds NaN or infinity; mend the data"
+                )
         return replace(clip, id=f"{self.source.recordings[recording].id}@{frames.start}")
 
     def spread(self, count: int) -> list[int]:

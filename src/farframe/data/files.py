@@ -8,6 +8,8 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from farframe.data.remote import RemotePath
+
 
 def walk(root: Path) -> Iterator[Path]:
     """All files below a folder, sorted by their relative path, links followed.
@@ -17,6 +19,9 @@ def walk(root: Path) -> Iterator[Path]:
     Raises:
         OSError: if a folder can't be listed; silence would lose the data in it.
     """
+    if isinstance(root, RemotePath):
+        yield from sorted(root.files(), key=lambda path: path.relative_to(root).as_posix())
+        return
     for name in sorted(_walk(root, "", set())):
         yield root / name
 
@@ -59,6 +64,15 @@ def is_video(path: Path) -> bool:
 def is_image(path: Path) -> bool:
     """Whether a file is named like a picture."""
     return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def exists(path: Path) -> bool:
+    """Whether there is anything, here or at a remote place.
+
+    Raises:
+        OSError: if a remote place doesn't say.
+    """
+    return path.exists() if isinstance(path, RemotePath) else os.path.exists(path)
 
 
 def is_regular(path: Path) -> bool:

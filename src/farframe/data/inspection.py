@@ -6,7 +6,6 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -25,6 +24,7 @@ from farframe.data.problems import (
     twice,
 )
 from farframe.data.progress import progress
+from farframe.data.remote import located
 from farframe.data.sampling import STRETCH, spread_recordings, spread_stretches
 from farframe.data.source import ClipSource, DataError, Split, open_source
 from farframe.data.splits import Segment, segments, split_mode
@@ -212,7 +212,7 @@ def _why(data: DataConfig, kind: str) -> str:
         return "as you say"
     if data.path == kind:
         return "a generated world"
-    path = Path(data.path).expanduser()
+    path = located(data.path)
     file = path.is_file()
     return "the file's name or first bytes" if file else f"it holds {KINDS[kind].looks}"
 

@@ -6,16 +6,16 @@ A new kind is a row of ``KINDS``, its name in ``DataConfig.kind``, and a file wi
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from farframe.config import DataConfig
-from farframe.data.files import is_image, is_regular, is_video, walk
+from farframe.data.files import exists, is_image, is_regular, is_video, walk
 from farframe.data.hdf5_files import is_hdf5
 from farframe.data.human36m_files import is_human36m
 from farframe.data.lerobot_info import INFO, is_lerobot
+from farframe.data.remote import located
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tfrecord_file import NAMES, is_tfrecord
 
@@ -36,6 +36,8 @@ class Kind:
     """Numbers in an action, found without indexing."""
     marks: Callable[[Path], bool] = lambda path: False
     holds: Callable[[Path], bool] = lambda path: False
+    remote: bool = False
+    """Whether it is read from remote places, too."""
 
 
 def kind_of(path: Path) -> str:
@@ -44,7 +46,7 @@ def kind_of(path: Path) -> str:
     Raises:
         DataError: if the path is missing, empty, of no known kind, or of several.
     """
-    if not os.path.exists(path):
+    if not exists(path):
         raise DataError(missing(path))
     for name, kind in KINDS.items():
         if kind.marks(path):
@@ -105,7 +107,7 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
     from farframe.data.tfrecord import TFRecordSource
 
     return TFRecordSource.open(
-        Path(data.path).expanduser(),
+        located(data.path),
         frame_size,
         fps=data.fps,
         strict=data.strict,
@@ -119,7 +121,7 @@ def _open_tfrecord(data: DataConfig, frame_size: int, cache_dir: Path | None) ->
 def _tfrecord_actions(data: DataConfig) -> int:
     from farframe.data.tfrecord_find import first_action_dim
 
-    return first_action_dim(Path(data.path).expanduser(), data.controls)
+    return first_action_dim(located(data.path), data.controls)
 
 
 def _open_lerobot(data: DataConfig, frame_size: int, cache_dir: Path | None) -> ClipSource:
@@ -215,6 +217,7 @@ KINDS: Mapping[str, Kind] = {
         open=_open_tfrecord,
         action_dim=_tfrecord_actions,
         holds=lambda path: not is_video(path) and not is_image(path) and is_tfrecord(path),
+        remote=True,
     ),
     "human36m": Kind(
         looks="Human3.6M (S1/Videos, S5/Videos, ...)",

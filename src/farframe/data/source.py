@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,16 +94,26 @@ def data_kind(data: DataConfig) -> str:
     Raises:
         DataError: if the path is missing, empty, or of no known kind.
     """
-    from farframe.data.kinds import kind_of, missing
+    from farframe.data.files import exists
+    from farframe.data.kinds import KINDS, kind_of, missing
+    from farframe.data.remote import RemotePath, located
 
     if data.kind == "shapes" or (data.kind == "auto" and data.path == "shapes"):
         return "shapes"
-    path = Path(os.path.expanduser(data.path))
-    if data.kind == "auto":
-        return kind_of(path)
-    if not os.path.exists(path):
-        raise DataError(missing(path))
-    return data.kind
+    path = located(data.path)
+    try:
+        if data.kind != "auto" and not exists(path):
+            raise DataError(missing(path))
+        kind = kind_of(path) if data.kind == "auto" else data.kind
+    except OSError as error:
+        raise DataError(f"{path} can't be read: {error.strerror or error}") from error
+    if isinstance(path, RemotePath) and not KINDS[kind].remote:
+        able = " and ".join(name for name, row in KINDS.items() if row.remote)
+        raise DataError(
+            f"{path} holds data of kind {kind}, of which only {able} is read from remote places: "
+            "copy it to a local disk, or convert it there with farframe data convert"
+        )
+    return kind
 
 
 def actions_in(data: DataConfig) -> int:

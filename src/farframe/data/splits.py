@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import blake2b
-from pathlib import Path
 from typing import Literal
 
 from farframe.config import DataConfig
+from farframe.data.remote import located
 from farframe.data.source import ClipSource, DataError, Recording, Split
 from farframe.data.srvp import SPAN, srvp_cuts
 
@@ -96,7 +96,7 @@ def split_mode(source: ClipSource, data: DataConfig) -> SplitMode:
     if source.kind != "tfrecord" and all(map(_folder_split, source.recordings)):
         return "folders"
     alone = source.recordings[0].file if len(source.recordings) == 1 else ""
-    if alone == "." or (alone and Path(data.path).expanduser().is_file()):
+    if alone == "." or (alone and located(data.path).is_file()):
         return "time"
     if source.kind == "tfrecord" and _matching(_files(source), data.validation_pattern):
         return "pattern"

@@ -12,6 +12,7 @@ from jaxtyping import Float
 from farframe.config import DataConfig
 from farframe.data.concurrency import locked
 from farframe.data.frame_store import FrameStore
+from farframe.data.remote import located
 from farframe.data.source import DataError, Recording, check_frames
 from farframe.data.square import Crop, View
 from farframe.data.video_choice import Video, find_videos, usable_videos
@@ -84,7 +85,7 @@ class VideoFolder:
         if crop_of is None:
             crop = Crop.parse(data.crop)
             crop_of = lambda name, track: crop  # noqa: E731
-        path = Path(data.path).expanduser()
+        path = located(data.path)
         files = find_videos(path) if files is None else files
         with locked(cache_dir):
             videos, reasons = usable_videos(files, index_videos(files, cache_dir), crop_of, data)

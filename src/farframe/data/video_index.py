@@ -26,6 +26,10 @@ logger = logging.getLogger("farframe")
 INDEX_NAME = "video-index.json"
 VERSION = 1  # of the file's layout and of what scan notes
 ENDS = 64 * 1024  # bytes at either end of a file that are hashed
+_BROKEN = (
+    *(OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError),
+    ArithmeticError,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,13 +118,17 @@ def _load(path: Path) -> dict[str, Entry]:
         return {name: _from_json(entry) for name, entry in data["files"].items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except _BROKEN as error:
         logger.warning("%s is damaged and is made anew (%s)", path, type(error).__name__)
         return {}
 
 
 def _from_json(data: dict[str, Any]) -> Entry:
     track = data.pop("track")
+    numbers, words = (data["size"], data["modified"]), (data["digest"], data["error"])
+    typed = all(type(n) is int for n in numbers) and all(isinstance(w, str) for w in words)
+    if not typed or bool(data["error"]) != (track is None):
+        raise TypeError("no entry of an index")
     return Entry(**data, track=None if track is None else Track.from_json(track))
 
 

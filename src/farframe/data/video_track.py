@@ -105,27 +105,34 @@ class Track:
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Track:
-        """The inverse of ``to_json``.
+        """The inverse of ``to_json``; nothing is taken on trust.
 
         Raises:
-            ValueError, KeyError, TypeError: if the data is no track.
+            ValueError, KeyError, TypeError, ArithmeticError: if the data is no track.
         """
-        pts = None
+        pts, length = None, data["length"]
+        _demand(_whole(length) and length > 0)
         if data["pts"] is not None:
             first, runs = data["pts"]
+            _demand(all(_whole(step) and _whole(n) and n >= 0 for step, n in runs))
+            _demand(_whole(first) and sum(n for _, n in runs) == length - 1)
             steps = [np.full(n, step, dtype=np.int64) for step, n in runs]
             pts = np.cumsum(np.concatenate([np.array([first], dtype=np.int64), *steps]))
-            if len(pts) != data["length"]:
-                raise ValueError("as many times as frames are needed")
+        _demand(all(_whole(key) and 0 <= key < length for key in data["keys"]))
+        _demand(len(data["imprints"]) == 8 * length)
+        _demand(all(_whole(w) and _whole(h) and min(w, h) > 0 for w, h in data["sizes"]))
+        _demand(all(isinstance(x, bool) for x in data["turn"]) and isinstance(data["damage"], str))
+        for number in (data["rate"], data["aspect"]):
+            _demand(isinstance(number, (int, float)) and 0 < number < 1e9)
         return Track(
-            length=data["length"],
+            length=length,
             pts=pts,
             tick=Fraction(*data["tick"]),
-            rate=data["rate"],
+            rate=float(data["rate"]),
             keys=np.array(data["keys"], dtype=np.int64),
             imprints=np.frombuffer(bytes.fromhex(data["imprints"]), "<u4").astype(np.uint32),
-            sizes=tuple((int(w), int(h)) for w, h in data["sizes"]),
-            aspect=data["aspect"],
+            sizes=tuple((w, h) for w, h in data["sizes"]),
+            aspect=float(data["aspect"]),
             turn=Turn(*data["turn"]),
             damage=data["damage"],
         )
@@ -154,3 +161,13 @@ def _count(seconds: float, length: int, rate: float, fps: float) -> int:
             f"repeated more than {MAX_REPEATS} times; lower --data.fps"
         )
     return int(wanted) + 1
+
+
+def _whole(value: object) -> bool:
+    """Whether it is an integer that 64 bits hold."""
+    return type(value) is int and -(2**63) <= value < 2**63
+
+
+def _demand(holds: bool) -> None:
+    if not holds:
+        raise ValueError("no track of a video")

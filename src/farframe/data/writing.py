@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from farframe import __version__
-from farframe.atomic import replacing
+from farframe.atomic import replacing, sweep
 from farframe.config import check
 from farframe.data.concurrency import locked
 from farframe.data.formats import AnyFormat
@@ -208,8 +208,8 @@ def _begin(out: Path, record: Mapping[str, Any]) -> bool:
         raise ValueError(f"{out} is not empty: give a new folder, or one that was begun before")
     else:
         _store(out, record)
-    for leftover in out.rglob(".*.tmp"):  # of a killed process
-        leftover.unlink(missing_ok=True)
+    for folder in (out, *(path for path in out.rglob("*") if path.is_dir())):
+        sweep(folder)
     return bool(there.get("finished"))
 
 

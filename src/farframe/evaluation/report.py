@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from farframe.atomic import replacing
+from farframe.atomic import replacing, sweep
 from farframe.data.progress import progress
 from farframe.evaluation import card as cards
 from farframe.evaluation.evaluate import Evaluation, OnBatch, evaluate_model, redraw
@@ -23,6 +23,7 @@ from farframe.evaluation.quantities import key
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.table import Row, confidence, quantities, subjects, table
 from farframe.evaluation.tally import significant
+from farframe.prediction_files import check_writable
 from farframe.run import locate
 from farframe.video import comparison, write_video
 
@@ -65,13 +66,14 @@ def evaluate_run(
     alone = out is not None and out.suffix == ".json"
     at = Setting.of(run, options, protocol, device)
     file.parent.mkdir(parents=True, exist_ok=True)
+    sweep(file.parent)
     written = [file]
     if not alone:
         written.append(file.parent / "clips.csv")
     evaluation = _measured(at, None if alone else written[1])
     card = cards.card(at, evaluation)
     rows = table(evaluation)
-    write_json(file, {"card": card} | _numbers(evaluation, rows))
+    file.unlink(missing_ok=True)  # it stands only beside files of its own, and so comes last
     written += _videos(at, evaluation, file.parent)
     title = f"{run} at step {card['made']['step']}: {evaluation.clips} clips of {at.data.path}"
     title += f", split {options.split}"
@@ -86,6 +88,7 @@ def evaluate_run(
         )
         written.append(file.parent / "report.html")
         write_page(written[-1], title, evaluation, card, rows, pictures)
+    write_json(file, {"card": card} | _numbers(evaluation, rows))
     return Report(title=title, evaluation=evaluation, card=card, rows=rows, written=tuple(written))
 
 
@@ -122,6 +125,7 @@ def _target(out: Path) -> Path:
             raise ValueError(f"--out {out}: {path} is a file; name a folder, or a file.json")
     if file.is_dir():
         raise ValueError(f"--out {out}: {file} is a folder; name another")
+    check_writable(file.parent)
     return file
 
 

@@ -7,7 +7,7 @@ the losses that it needs. ``e2e.py`` is the shortest.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
@@ -20,13 +20,28 @@ from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Batch
 
 
-class Networks(nn.Module):
-    """All that is trained: the model, and what the mode needs besides (``extra_networks``)."""
+def _same(x: Tensor) -> Tensor:
+    return x
 
-    def __init__(self, model: HierarchicalModel, extra: dict[str, nn.Module]) -> None:
+
+class Networks(nn.Module):
+    """All that is trained: the model, and what the mode needs besides (``extra_networks``).
+
+    ``mean_over_processes`` makes a mean over this process's clips one over all clips of the batch,
+    also for the gradient; alone it returns what it is given. A loss that is a mean over clips needs
+    it not: gradients are averaged anyway. One that divides by statistics of the batch does.
+    """
+
+    def __init__(
+        self,
+        model: HierarchicalModel,
+        extra: dict[str, nn.Module],
+        mean_over_processes: Callable[[Tensor], Tensor] = _same,
+    ) -> None:
         super().__init__()
         self.model = model
         self.extra = nn.ModuleDict(extra)
+        self.mean_over_processes = mean_over_processes
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -11,7 +12,6 @@ from torch import Tensor
 
 from farframe.config import check
 from farframe.losses import add_noise, l1, mse, scale_gradient, sigmoid_ramp
-from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Group, Networks, TrainingMode, Update
 from farframe.types import Batch
 
@@ -69,7 +69,7 @@ class EPEV(TrainingMode):
         alpha = self.enc_pred_weight * sigmoid_ramp(step, self.enc_pred_delay)
         losses = {
             "van_on_enc": mse(drawn.frames, target),
-            "enc_pred": self._enc_pred(model, enc, batch.actions, alpha),
+            "enc_pred": self._enc_pred(nets, enc, batch.actions, alpha),
         }
         weights: dict[str, float | Float[Tensor, ""]] = {
             "van_on_enc": 1.0,
@@ -80,15 +80,16 @@ class EPEV(TrainingMode):
         return [Update("all", losses, weights)]
 
     def _enc_pred(
-        self, model: HierarchicalModel, enc: Tensor, actions: Tensor, alpha: float
+        self, nets: Networks, enc: Tensor, actions: Tensor, alpha: float
     ) -> Float[Tensor, ""]:
         if self.enc_pred_ramp == "encoder":
             enc = scale_gradient(enc, alpha)
+        model = nets.model
         context = model.config.context_frames
         horizon = enc.shape[1] - context
         enc_pred = model.rollout(enc, actions, context_frames=context, horizon=horizon).enc_pred
         if self.enc_pred_relative:
-            return relative_error(enc_pred, enc)
+            return relative_error(enc_pred, enc, nets.mean_over_processes)
         return (l1 if self.enc_pred_l1 else mse)(enc[:, 1:], enc_pred)
 
 
@@ -103,15 +104,20 @@ def choose_frames(
 
 
 def relative_error(
-    enc_pred: Float[Tensor, "b s e"], enc: Float[Tensor, "b t e"]
+    enc_pred: Float[Tensor, "b s e"],
+    enc: Float[Tensor, "b t e"],
+    mean_over_processes: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Float[Tensor, ""]:
     """Squared errors as shares of each number's variance within clips, averaged.
 
     A fiftieth of the variance over all clips is added below: numbers that only tell clips apart
-    would divide by nothing. In float32 also under autocast, as ``losses.mse``.
+    would divide by nothing. Both variances are those of the whole batch, whatever number of
+    processes share it. In float32 also under autocast, as ``losses.mse``.
     """
     enc_pred, enc = enc_pred.float(), enc.float()
-    within = (enc - enc.mean(1, keepdim=True)).square().mean((0, 1))
-    overall = enc.var((0, 1), correction=0)
+    within = mean_over_processes((enc - enc.mean(1, keepdim=True)).square().mean((0, 1)))
+    mean = enc.mean((0, 1))
+    between = (mean - mean_over_processes(mean)).square()  # of the processes: 0 if there is one
+    overall = mean_over_processes(enc.var((0, 1), correction=0) + between)
     errors = (enc_pred - enc[:, 1:]).square().mean((0, 1))
     return (errors / (within + 0.02 * overall + 1e-4)).mean()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import torch
@@ -18,9 +19,21 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
+from farframe.training.gathering import fresh_store
+from farframe.training.stopping import TrainingError
+
 BUCKET_BYTES = 25 * 2**20  # large enough to use the wire well, small enough to overlap with copying
 
+PATIENCE = 24 * 3600
+"""Seconds that processes wait for what only the first one does: decoding, evaluating, saving."""
+
+_LOST = ("connection closed", "connection reset", "broken pipe", "remote process exited")
+
 T = TypeVar("T")
+
+
+class LostProcessError(TrainingError):
+    """Another process of the training ended or can't be reached any more."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,10 @@ class World:
             for tensor, part in zip(bucket, parts, strict=True):
                 tensor.copy_(part.view(tensor.shape))
 
+    def mean(self, x: Tensor) -> Tensor:
+        """Mean of ``x`` over all processes, through which gradients flow back to all of them."""
+        return x if self.size == 1 else _Sum.apply(x) / self.size
+
     def copy_from_first(self, module: nn.Module) -> None:
         """Give all processes the first one's parameters and buffers."""
         if self.size > 1:
@@ -76,14 +93,18 @@ class World:
         dist.all_reduce(seen, op=dist.ReduceOp.MAX, group=self.control)
         return tuple(bool(x) for x in seen.tolist())
 
+    def meet(self) -> None:
+        """Wait until all processes are here, for as long as it takes."""
+        self.share(None)
+
     @contextmanager
     def first_goes_first(self) -> Generator[None, None, None]:
         """Run the body on the first process, then on the others: what one caches, all find."""
         if not self.first:
-            self.share(None)
+            self.meet()
         yield
         if self.first:
-            self.share(None)
+            self.meet()
 
 
 def buckets(tensors: list[Tensor]) -> list[list[Tensor]]:
@@ -104,6 +125,9 @@ def join() -> Generator[World, None, None]:
     """Join the processes that torchrun started; alone, if it started none.
 
     Uses NCCL between GPUs and gloo otherwise. A process group that exists already is used as it is.
+
+    Raises:
+        LostProcessError: when another process ends before the body does.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 and not dist.is_initialized():
@@ -112,15 +136,27 @@ def join() -> Generator[World, None, None]:
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     started = not dist.is_initialized()
     if started:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        store, rank, size = fresh_store()
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
-        control = dist.new_group(backend="gloo")
+        control = dist.new_group(backend="gloo", timeout=timedelta(seconds=PATIENCE))
         yield World(
             rank=dist.get_rank(),
             size=dist.get_world_size(),
             local_rank=local_rank,
             control=cast(dist.ProcessGroup, control),
         )
+    except RuntimeError as error:
+        if not isinstance(error, dist.DistBackendError) and not any(
+            sign in str(error).lower() for sign in _LOST
+        ):
+            raise
+        raise LostProcessError(
+            f"process {os.environ.get('RANK', '0')} of {size} lost another one, whose own message "
+            "tells why; checkpoints saved before are intact: torchrun --max-restarts goes on by "
+            "itself, else start again with --resume"
+        ) from error
     finally:
         if started:
             dist.destroy_process_group()

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from farframe.atomic import sweep
 from farframe.config import check
 from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
@@ -140,18 +141,21 @@ class Session:
         self.reporter.numbers(done, values)
 
     def evaluate(self) -> None:
-        """Measure the model on the validation clips, on the first process."""
+        """Measure the model on the validation clips, on the first process; the others wait."""
         self.losses.check(self.found)
-        if self.validation is None or not self.world.first:
-            return
+        if self.validation is not None and self.world.first:
+            self._measure(self.validation)
+        self.world.meet()
+
+    def _measure(self, validation: Validation) -> None:
         with self.losses.paused():
-            measured = self.validation.measure(self.state.model)
+            measured = validation.measure(self.state.model)
             values, done = scalars(measured), self.state.done
             self.log.numbers(done, values, curves(measured))
-            self.log.video(done, "val/prediction", *self.validation.film(self.state.model))
+            self.log.video(done, "val/prediction", *validation.film(self.state.model))
         self.reporter.line(
             f"step {done:,}: PSNR {values['val/psnr']:.2f} dB, SSIM {values['val/ssim']:.3f} over "
-            f"{self.validation.horizon} predicted frames of {len(self.validation.indices)} clips "
+            f"{validation.horizon} predicted frames of {len(validation.indices)} clips "
             f"(copy-last-frame {values['val/psnr_copy_last']:.2f} dB, "
             f"{values['val/ssim_copy_last']:.3f})"
         )
@@ -163,12 +167,13 @@ class Session:
             raise blown_up(
                 "a weight is not finite", self.state.done, self.config.mode.tag, self.found
             )
-        if not self.world.first:
+        if self.world.first:
+            with self.losses.paused():
+                self.log.flush()
+                self.found = self.state.save(self.out, self.config.train.keep_checkpoints)
+        else:
             self.found = checkpoint.at(self.out, self.state.done)
-            return
-        with self.losses.paused():
-            self.log.flush()
-            self.found = self.state.save(self.out, self.config.train.keep_checkpoints)
+        self.world.meet()
 
 
 @contextmanager
@@ -196,6 +201,8 @@ def claimed(out: Path, world: World) -> Generator[None, None, None]:
                 f"{out}: another training (process {lock.read().strip() or 'unknown'}) is writing "
                 "there; let it end, stop it, or choose another --out"
             ) from None
+        for folder in (out, out / "cache"):
+            sweep(folder)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
@@ -250,6 +257,13 @@ def _checked_data(
     source: ClipSource, config: RunConfig, out: Path, found: Checkpoint | None, world: World
 ) -> str:
     """The data's fingerprint: the same as when the run began, and on all processes."""
+    fingerprint = source.fingerprint()
+    if found is not None and world.first and fingerprint != stored_fingerprint(out):
+        raise ValueError(
+            f"data.path {config.data.path}: not the data that this run began with (fingerprint "
+            f"{fingerprint[:12]} instead of {stored_fingerprint(out)[:12]}); restore it, name its "
+            "place with --data.path, or start a new run in another folder"
+        )
     check(
         config.model.action_dim in (0, source.action_dim),
         "model.action_dim",
@@ -264,13 +278,6 @@ def _checked_data(
         f"needs data with poses of {config.mode.pose_dim} numbers, but those of {config.data.path} "
         f"have {source.pose_dim}: choose data with such poses, or another mode",
     )
-    fingerprint = source.fingerprint()
-    if found is not None and world.first and fingerprint != stored_fingerprint(out):
-        raise ValueError(
-            f"data.path {config.data.path}: not the data that this run began with (fingerprint "
-            f"{fingerprint[:12]} instead of {stored_fingerprint(out)[:12]}); restore it, name its "
-            "place with --data.path, or start a new run in another folder"
-        )
     if world.share(fingerprint) != fingerprint:
         raise ValueError(
             f"data.path {config.data.path}: process {world.rank} reads other data than process 0; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -26,6 +26,7 @@ from farframe.bench_training import settings, training
 from farframe.bench_ways import Contest, Work, predictions, random_model
 from farframe.config import FRAME_SIZES, ModelConfig, check
 from farframe.evaluation.report import write_json
+from farframe.modes import MODES
 from farframe.training.distributed import pick_device
 
 FULL = Work()
@@ -43,6 +44,8 @@ class BenchOptions:
     """Small networks and less work: a minute or two."""
     only: tuple[str, ...] = ()
     """Measure only some of predict, steps, machine, loader, starts (none named: all)."""
+    steps: tuple[str, ...] = ()
+    """Measure only these training steps, as in robot-epev human-e2e (none named: all)."""
     size: int | None = None
     """Height and width of frames in pixels (None: 64, or 32 with --quick)."""
     width: int | None = None
@@ -58,6 +61,9 @@ class BenchOptions:
         check(self.size in (None, *FRAME_SIZES), "--size", self.size, rule)
         wrong = [name for name in self.only if name not in SECTIONS]
         check(not wrong, "--only", " ".join(wrong), f"must be of {', '.join(SECTIONS)}")
+        for name in self.steps:
+            known = [f"{data}-{tag}" for data, *_ in FULL.steps for tag in MODES]
+            check(name in known, "--steps", name, f"must be of {', '.join(known)}")
         for name in ("width", "threads"):
             value = getattr(self, name)
             check(value is None or value >= 1, f"--{name}", value, "must be at least 1")
@@ -149,7 +155,7 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
         torch.manual_seed(0)
         found = {
             contest.key: compare(contest, turns, finish)
-            for contest, turns in _contests(config, work, wanted, device)
+            for contest, turns in _contests(config, work, options, device)
         }
         peak = measure_peak(device, finish) if "machine" in wanted else None
         first = next(settings(config, work))
@@ -172,14 +178,16 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
 
 
 def _contests(
-    config: ModelConfig, work: Work, wanted: Sequence[str], device: torch.device
+    config: ModelConfig, work: Work, options: BenchOptions, device: torch.device
 ) -> Iterator[tuple[Contest, int]]:
     """What is compared, and how often; each is made when its turn has come."""
+    wanted = options.only or SECTIONS
     if "predict" in wanted:
         for contest in predictions(random_model(config).to(device), work):
             yield contest, work.turns
     if "steps" in wanted:
-        for setting in settings(config, work):
+        chosen = (s for s in settings(config, work) if not options.steps or s.name in options.steps)
+        for setting in chosen:
             yield training(setting, device), work.step_turns
 
 

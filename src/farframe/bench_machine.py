@@ -98,7 +98,6 @@ def shares(
 ) -> tuple[Share, ...]:
     """Of encoder, decoder and whole training step of a setting."""
     model = random_model(setting.model).to(device)
-    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     batch = setting.batch().to(device)
     frames = batch.images()
     with torch.no_grad():

@@ -60,7 +60,6 @@ def training(setting: Setting, device: torch.device) -> Contest:
     rates = [f.name for f in fields(setting.mode) if f"_{f.name}".endswith("_lr")]
     mode = replace(setting.mode, **dict.fromkeys(rates, 0.0))
     model = random_model(setting.model).to(device).train()
-    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as in training
     batch = setting.batch().to(device)
     extra = mode.extra_networks(setting.model)
     folded, stepwise = (training_step(mode, m, batch, extra) for m in (model, Stepwise(model)))

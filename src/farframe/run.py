@@ -184,6 +184,8 @@ def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
     with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
         model = HierarchicalModel(config.model)
     checkpoint.load_weights(model, chosen, checkpoint.WEIGHTS)
+    # Convolutions are faster so, on CPUs and GPUs.
+    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return model.to(target).eval()
 
 

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from farframe.data.tfrecord_example import ACTION, POSE
+from farframe.data.tfrecord_dialects import ACTION, POSE
 from farframe.types import Clip
 from farframe.worlds.robot_motion import reachable
 from farframe.worlds.robot_push import RobotPush

@@ -22,7 +22,7 @@ from farframe.models.predictor import Predictor
 from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
 
 DECODE_CHUNK = 256  # frames drawn at once by predict: bounds memory, costs no speed
-INT8_CALIBRATION = 8  # frames of each clip that ranges are measured on
+INT8_CALIBRATION = 4  # frames of each clip that ranges are measured on
 
 
 class HierarchicalModel(nn.Module):

@@ -22,7 +22,6 @@ from farframe.models.decoder import Decoder, JointConv
 from farframe.types import Anchor
 
 Layer = Conv | ConvTranspose | JointConv
-SHARE = 1e-5  # of what a layer read while it was calibrated, on either side, that is cut off
 LEVELS = 255
 
 
@@ -141,6 +140,5 @@ def _as_convolution(layer: Layer) -> tuple[Float[Tensor, "o i kh kw"], bool]:
 
 
 def _range(x: Tensor) -> tuple[float, float]:
-    flat = x.flatten()
-    count = max(1, int(SHARE * flat.numel()))
-    return float(-(-flat).topk(count).values[-1]), float(flat.topk(count).values[-1])
+    low, high = x.aminmax()
+    return float(low), float(high)

@@ -8,17 +8,19 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 
 from farframe.config import DataConfig
 from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
+from farframe.data.shards import plan
 from farframe.data.source import open_source
 from farframe.data.splits import Segment
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.types import Clip
-from farframe.video import pictures, write_video
+from farframe.video import pictures, write_png, write_video
 from farframe.worlds.shapes import ShapesSource
 
 _CLIPS, _FRAMES, _BATCH = 32, 20, 8
@@ -38,10 +40,11 @@ _STARTS = {
 
 @dataclass(frozen=True)
 class Loading:
-    """Frames a second of a kind of data, read by the training process and by two others."""
+    """Frames a second of a kind of data: read by the training itself, by one process, by two."""
 
     source: str
     alone: float
+    one_worker: float
     two_workers: float
 
 
@@ -62,8 +65,7 @@ def loading(frame_size: int) -> list[Loading]:
             source = open_source(data, frame_size, cache)
             parts = [Segment(i, 0, r.length) for i, r in enumerate(source.recordings)]
             windows = ClipWindows(source, parts, _FRAMES)
-            rates = [_rate(windows, workers) for workers in (0, 2)]
-            found.append(Loading(name, rates[0], rates[1]))
+            found.append(Loading(name, *(_rate(windows, workers) for workers in (0, 1, 2))))
     return found
 
 
@@ -79,9 +81,33 @@ def _sources(folder: Path, size: int) -> Iterator[tuple[str, DataConfig, Path | 
     videos.mkdir()
     for clip in clips:
         write_video(videos / f"{clip.id}.mp4", pictures(clip.frames), 10.0)
-    data = DataConfig(path=str(videos))
-    yield "videos, decoded before (cache on)", data, folder / "cache"
-    yield "videos, streamed (cache off)", replace(data, cache="off"), None
+    written = {"videos": videos, "folders of pictures": _pictures(folder / "pictures", clips)}
+    if find_spec("pyarrow") is not None:
+        written["LeRobot"] = _lerobot(folder / "lerobot", clips)
+    for number, (name, path) in enumerate(written.items()):
+        data = DataConfig(path=str(path))
+        yield f"{name}, decoded before (cache on)", data, folder / f"cache{number}"
+        yield f"{name}, streamed (cache off)", replace(data, cache="off"), None
+
+
+def _pictures(out: Path, clips: list[Clip]) -> Path:
+    """Each clip's frames as PNG files in a folder."""
+    for clip in clips:
+        (out / clip.id).mkdir(parents=True)
+        for t, picture in enumerate(pictures(clip.frames)):
+            write_png(out / clip.id / f"{t}.png", picture)
+    return out
+
+
+def _lerobot(out: Path, clips: list[Clip]) -> Path:
+    """A LeRobotDataset of the clips."""
+    from farframe.data.lerobot_writer import finish, write_shard
+
+    parts = {"train": [Segment(i, 0, len(clip)) for i, clip in enumerate(clips)]}
+    for shard in plan(parts, len(clips)):
+        write_shard(out, shard, iter(clips))
+    finish(out)
+    return out
 
 
 def _rate(windows: ClipWindows, workers: int) -> float:

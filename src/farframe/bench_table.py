@@ -21,9 +21,10 @@ def drawn(report: BenchReport) -> Iterator[RenderableType]:
     if report.peak is not None:
         yield from _machine(report)
     if report.loading:
-        sheet = _sheet("frames/s read", "one process", "two workers")
+        sheet = _sheet("frames/s read", "by itself", "1 worker", "2 workers")
         for kind in report.loading:
-            sheet.add_row(kind.source, f"{kind.alone:,.0f}", f"{kind.two_workers:,.0f}")
+            rates = kind.alone, kind.one_worker, kind.two_workers
+            sheet.add_row(kind.source, *(f"{rate:,.0f}" for rate in rates))
         yield sheet
     if report.starts:
         sheet = _sheet("from start to end", "seconds", "MB")

@@ -166,8 +166,8 @@ def test_what_surrounds_the_networks_is_measured_too(measured: tuple[BenchReport
     assert [share.part for share in report.shares] == ["encoder", "decoder", "training step"]
     assert all(share.share > 0 and share.gigaflops > 0 for share in report.shares)
     assert report.shares[2].gigaflops > report.shares[0].gigaflops + report.shares[1].gigaflops
-    assert len(report.loading) == 5
-    assert all(kind.alone > 0 and kind.two_workers > 0 for kind in report.loading)
+    assert len(report.loading) >= 7
+    assert all(min(kind.alone, kind.one_worker, kind.two_workers) > 0 for kind in report.loading)
     assert report.starts[0].command == "farframe --version"
     assert report.megabytes > 100
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from farframe.config import FRAME_SIZES, DataConfig, check
-from farframe.data.formats import AnyFormat
+from farframe.data.formats import AnyFormat, TFRecordFormat
 from farframe.data.shards import plan
-from farframe.data.source import DataError, Split, open_source
+from farframe.data.source import ClipSource, DataError, Split, open_source
 from farframe.data.splits import Segment, segments
 from farframe.data.writing import WriteOptions, Written, write_dataset
 
@@ -35,17 +35,50 @@ class ConvertOptions(WriteOptions):
 
 
 def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOptions) -> Written:
-    """Write every recording of ``data`` into ``out``, each split in files of its own.
+    """Write every recording of ``data`` into ``out``; see ``write_source``."""
+    return write_source(open_source(data, options.frame_size), out, data, form, options)
 
-    A recording becomes a clip, whole, or with ``--data.split time`` a clip of each split. Splits
+
+def write_source(
+    source: ClipSource,
+    out: Path,
+    data: DataConfig | None = None,
+    form: AnyFormat | None = None,
+    options: ConvertOptions | None = None,
+) -> Written:
+    """Write every recording of a source into ``out``, each split in files of its own.
+
+    A recording becomes a clip, whole, or with ``data.split`` "time" a clip of each split. Splits
     without a frame are left out with a warning.
+
+    Args:
+        source: any source of clips, of ours or yours.
+        out: the folder to write into; a data set begun there is gone on with.
+        data: its path and split rules (None: what the source says of splits, or a hash).
+        form: what to write (None: TFRecords).
+        options: how (None: by this process alone).
 
     Raises:
         ValueError: if ``out`` holds something else, or what there is can't be written so.
         DataError: if the data can't be read.
         OSError: if a file can't be written.
     """
-    source = open_source(data, options.frame_size)
+    data = DataConfig(path=source.kind) if data is None else data
+    options = ConvertOptions(processes=1) if options is None else options
+    parts = _parts(source, data)
+    return write_dataset(
+        source,
+        plan(parts, options.shard_clips),
+        TFRecordFormat() if form is None else form,
+        out,
+        name=options.name,
+        origin={"converted": Path(data.path).name, "kind": source.kind, "data": asdict(data)},
+        processes=options.processes,
+    )
+
+
+def _parts(source: ClipSource, data: DataConfig) -> dict[str, list[Segment]]:
+    """What of the source belongs to each split."""
     parts: dict[str, list[Segment]] = {}
     empty: list[DataError] = []
     for split in get_args(Split):
@@ -66,12 +99,4 @@ def convert(data: DataConfig, form: AnyFormat, out: Path, options: ConvertOption
             left,
             len(source.recordings),
         )
-    return write_dataset(
-        source,
-        plan(parts, options.shard_clips),
-        form,
-        out,
-        name=options.name,
-        origin={"converted": Path(data.path).name, "kind": source.kind, "data": asdict(data)},
-        processes=options.processes,
-    )
+    return parts

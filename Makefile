@@ -43,5 +43,5 @@ check: $(INSTALLED) ## lint, format, types, budgets
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q tests/unit/test_budgets.py
 
-bench: $(INSTALLED) ## ratios of this machine's speeds, measured in one run: about 3 minutes
+bench: $(INSTALLED) ## ratios of this machine's speeds, measured in one run: about 20 minutes on two cores
 	$(BIN)/farframe bench

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, get_args
 
 from farframe.config import check
 from farframe.data.shards import Shard
 from farframe.types import Clip
+
+if TYPE_CHECKING:
+    from farframe.video_encoder import Encoding
 
 
 class Format(Protocol):
@@ -67,8 +70,31 @@ class TFRecordFormat:
         return out / f"{name}-{shard.split}-{shard.part:05d}-of-{shard.parts:05d}.tfrecord"
 
 
+class _Noted:
+    """A format whose writer leaves notes on finished shards until the data set is finished."""
+
+    def _writer(self) -> tuple[Any, Encoding]:
+        """The module with ``write_shard``, ``finished`` and ``finish``, and how videos are made."""
+        raise NotImplementedError
+
+    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
+        """As the writer's notes say, which vanish when the data set is finished."""
+        del name
+        return finished or self._writer()[0].finished(out, shard)
+
+    def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
+        """See the writer's ``write_shard``."""
+        del name
+        module, encoding = self._writer()
+        module.write_shard(out, shard, clips, encoding)
+
+    def finish(self, out: Path) -> None:
+        """Write what belongs to the whole, and take the notes away."""
+        self._writer()[0].finish(out)
+
+
 @dataclass(frozen=True, kw_only=True)
-class VideoFormat:
+class VideoFormat(_Noted):
     """An mp4 file a clip, in a folder for each split, with a CSV of actions and poses beside it."""
 
     tag: ClassVar[str] = "video"
@@ -76,30 +102,15 @@ class VideoFormat:
     lossless: bool = False
     """Keep every bit, in files two or three times as large (False: over 40 dB)."""
 
-    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
-        """As its writer's notes say, which vanish when the data set is finished."""
-        from farframe.data.video_writer import finished as shard_finished
-
-        del name
-        return finished or shard_finished(out, shard)
-
-    def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
-        """See ``video_writer.write_shard``."""
-        from farframe.data.video_writer import write_shard
+    def _writer(self) -> tuple[Any, Encoding]:
+        from farframe.data import video_writer
         from farframe.video_encoder import HIGH, LOSSLESS
 
-        del name
-        write_shard(out, shard, clips, LOSSLESS if self.lossless else HIGH)
-
-    def finish(self, out: Path) -> None:
-        """Take the notes away."""
-        from farframe.data.video_writer import finish
-
-        finish(out)
+        return video_writer, LOSSLESS if self.lossless else HIGH
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeRobotFormat:
+class LeRobotFormat(_Noted):
     """A LeRobotDataset v3.0, as robot-learning programs read it (needs ``farframe[lerobot]``)."""
 
     tag: ClassVar[str] = "lerobot"
@@ -107,26 +118,11 @@ class LeRobotFormat:
     lossless: bool = False
     """Keep every bit of the pictures, in files two or three times as large (False: over 40 dB)."""
 
-    def written(self, out: Path, name: str, shard: Shard, finished: bool) -> bool:
-        """As its writer's notes say, which vanish when the data set is finished."""
-        from farframe.data.lerobot_writer import finished as shard_finished
-
-        del name
-        return finished or shard_finished(out, shard)
-
-    def write(self, out: Path, name: str, shard: Shard, clips: Iterator[Clip]) -> None:
-        """See ``lerobot_writer.write_shard``."""
-        from farframe.data.lerobot_writer import ENCODING, write_shard
+    def _writer(self) -> tuple[Any, Encoding]:
+        from farframe.data import lerobot_writer
         from farframe.video_encoder import LOSSLESS
 
-        del name
-        write_shard(out, shard, clips, LOSSLESS if self.lossless else ENCODING)
-
-    def finish(self, out: Path) -> None:
-        """Write the tables of the whole and take the notes away."""
-        from farframe.data.lerobot_writer import finish
-
-        finish(out)
+        return lerobot_writer, LOSSLESS if self.lossless else lerobot_writer.ENCODING
 
 
 AnyFormat = TFRecordFormat | VideoFormat | LeRobotFormat

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from farframe.data.frame_cache import FrameCache
+from farframe.data.source import Recording, check_frames
+from farframe.types import Clip
 
 
 @runtime_checkable
@@ -80,6 +82,48 @@ class FrameStore:
         for place, square in zip(order, squares, strict=True):
             pixels[place] = square
         return pixels
+
+
+class StoredSource:
+    """What sources have in common whose frames come from a ``FrameStore``.
+
+    Args:
+        recordings: of the source, one for each recording of the store.
+        store: where frames come from.
+        actions: of all frames of all recordings, one after another, "n a".
+        poses: likewise, "n p".
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        store: FrameStore,
+        actions: Float[np.ndarray, "n a"],
+        poses: Float[np.ndarray, "n p"],
+    ) -> None:
+        self._recordings, self._store = tuple(recordings), store
+        self._starts = np.cumsum([0, *(recording.length for recording in recordings)])
+        self._actions, self._poses = actions, poses
+        self.action_dim, self.pose_dim = actions.shape[1], poses.shape[1]
+
+    @property
+    def recordings(self) -> Sequence[Recording]:
+        """The readable ones, in order."""
+        return self._recordings
+
+    def read(self, index: int, frames: range) -> Clip:
+        """Frames of one recording; see ``ClipSource.read``."""
+        index = range(len(self._recordings))[index]
+        recording = self._recordings[index]
+        check_frames(recording, frames)
+        rows = self._starts[index] + np.asarray(frames, dtype=np.int64)
+        return Clip(
+            frames=self._store.read(index, frames),
+            actions=self._actions[rows],
+            poses=self._poses[rows],
+            fps=recording.fps,
+            id=recording.id,
+        )
 
 
 def runs_of(files: Sequence[Path]) -> list[range]:

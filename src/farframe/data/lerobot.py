@@ -15,18 +15,17 @@ from jaxtyping import Float, Int
 from farframe.data.arrow import ParquetError, parquet
 from farframe.data.concurrency import locked, side_by_side
 from farframe.data.files import is_regular
-from farframe.data.frame_store import Decoder, FrameStore
+from farframe.data.frame_store import Decoder, FrameStore, StoredSource
 from farframe.data.lerobot_episodes import Episode, Rows, complaint, episodes_of, read_rows
 from farframe.data.lerobot_images import ImagePiece, ParquetImages
 from farframe.data.lerobot_info import INFO, Info, read_info
 from farframe.data.progress import progress
-from farframe.data.source import DataError, Recording, Split, check_frames
+from farframe.data.source import DataError, Recording, Split
 from farframe.data.square import Crop, View
 from farframe.data.video_index import ends, index_videos
 from farframe.data.video_pieces import Piece, VideoPieces
 from farframe.data.video_times import VideoError
 from farframe.data.video_track import Track, resampled
-from farframe.types import Clip
 
 logger = logging.getLogger("farframe")
 
@@ -45,7 +44,7 @@ class _Chosen:
     piece: Piece | ImagePiece
 
 
-class LeRobotSource:
+class LeRobotSource(StoredSource):
     """Every good episode of a LeRobotDataset, seen by one camera.
 
     ``action`` gives the actions, ``observation.state`` the poses, of any width. With ``data.fps``
@@ -59,8 +58,7 @@ class LeRobotSource:
         self, chosen: Sequence[_Chosen], decoder: Decoder, frame_size: int, told: str
     ) -> None:
         self.frame_size = frame_size
-        self._store = FrameStore(decoder, frame_size)
-        self._recordings = tuple(
+        recordings = tuple(
             Recording(
                 id=c.episode.id,
                 file=c.episode.video or c.episode.data,
@@ -70,16 +68,15 @@ class LeRobotSource:
             )
             for c in chosen
         )
-        self._starts = np.cumsum([0, *(len(c.shown) for c in chosen)])
-        self._actions = np.concatenate([c.rows.actions[c.shown] for c in chosen])
-        self._poses = np.concatenate([c.rows.poses[c.shown] for c in chosen])
-        self.action_dim, self.pose_dim = self._actions.shape[1], self._poses.shape[1]
+        actions = np.concatenate([c.rows.actions[c.shown] for c in chosen])
+        poses = np.concatenate([c.rows.poses[c.shown] for c in chosen])
+        super().__init__(recordings, FrameStore(decoder, frame_size), actions, poses)
         digest = hashlib.sha256(told.encode("utf-8", "surrogateescape"))
-        for recording, c in zip(self._recordings, chosen, strict=True):
+        for recording, c in zip(recordings, chosen, strict=True):
             digest.update(repr((recording.id, recording.length, recording.split)).encode())
             digest.update(c.piece.numbers.astype("<i8").tobytes())
-        digest.update(self._actions.astype("<f4").tobytes())
-        digest.update(self._poses.astype("<f4").tobytes())
+        digest.update(actions.astype("<f4").tobytes())
+        digest.update(poses.astype("<f4").tobytes())
         self._fingerprint = digest.hexdigest()
 
     @classmethod
@@ -128,25 +125,6 @@ class LeRobotSource:
             if cache and cache_dir is not None:
                 source._store.keep(cache_dir, source.fingerprint())
         return source
-
-    @property
-    def recordings(self) -> Sequence[Recording]:
-        """The readable episodes, by number."""
-        return self._recordings
-
-    def read(self, index: int, frames: range) -> Clip:
-        """Frames of one episode; see ``ClipSource.read``."""
-        index = range(len(self._recordings))[index]
-        recording = self._recordings[index]
-        check_frames(recording, frames)
-        rows = self._starts[index] + np.asarray(frames, dtype=np.int64)
-        return Clip(
-            frames=self._store.read(index, frames),
-            actions=self._actions[rows],
-            poses=self._poses[rows],
-            fps=recording.fps,
-            id=recording.id,
-        )
 
     def fingerprint(self) -> str:
         """Changes with the tables, the camera's files, and how they are read."""

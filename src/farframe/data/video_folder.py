@@ -11,20 +11,19 @@ from jaxtyping import Float
 
 from farframe.config import DataConfig
 from farframe.data.concurrency import locked
-from farframe.data.frame_store import FrameStore
+from farframe.data.frame_store import FrameStore, StoredSource
 from farframe.data.remote import located
-from farframe.data.source import DataError, Recording, check_frames
+from farframe.data.source import DataError, Recording
 from farframe.data.square import Crop, View
 from farframe.data.video_choice import Video, find_videos, usable_videos
 from farframe.data.video_index import index_videos, names_of
 from farframe.data.video_pieces import Piece, VideoPieces
 from farframe.data.video_track import Track
-from farframe.types import Clip
 
 _READING = "video 1"  # part of the fingerprint: change it when the same file gives other pixels
 
 
-class VideoFolder:
+class VideoFolder(StoredSource):
     """All windows of all videos below a path, at a constant rate, as squares.
 
     Frame k of a recording is the stored frame whose presentation time is nearest to ``k / fps``
@@ -42,7 +41,7 @@ class VideoFolder:
         self._tracks = [v.track for v in videos]
         self._digests = [v.told for v in videos]
         rates = [v.track.resampled(fps) for v in videos]
-        self._recordings = tuple(
+        recordings = tuple(
             Recording(id=v.name, file=v.name, length=length, fps=rate)
             for v, (rate, length) in zip(videos, rates, strict=True)
         )
@@ -56,10 +55,8 @@ class VideoFolder:
             )
             for v, (rate, count) in zip(videos, rates, strict=True)
         ]
-        self._store = FrameStore(VideoPieces(pieces, frame_size), frame_size)
-        self._starts = np.cumsum([0, *(len(piece.numbers) for piece in pieces)])
-        self._actions, self._poses = _controls(videos, pieces)
-        self.action_dim, self.pose_dim = self._actions.shape[1], self._poses.shape[1]
+        store = FrameStore(VideoPieces(pieces, frame_size), frame_size)
+        super().__init__(recordings, store, *_controls(videos, pieces))
 
     @classmethod
     def open(
@@ -96,25 +93,6 @@ class VideoFolder:
             if data.cache == "on" and cache_dir is not None:
                 source._store.keep(cache_dir, source.fingerprint())
         return source
-
-    @property
-    def recordings(self) -> Sequence[Recording]:
-        """The readable files, by name."""
-        return self._recordings
-
-    def read(self, index: int, frames: range) -> Clip:
-        """Frames of one file; see ``ClipSource.read``."""
-        index = range(len(self._recordings))[index]
-        recording = self._recordings[index]
-        check_frames(recording, frames)
-        rows = self._starts[index] + np.asarray(frames, dtype=np.int64)
-        return Clip(
-            frames=self._store.read(index, frames),
-            actions=self._actions[rows],
-            poses=self._poses[rows],
-            fps=recording.fps,
-            id=recording.id,
-        )
 
     def fingerprint(self) -> str:
         """Changes with names, sizes and ends of the files, their tables, and how they are read."""

@@ -12,7 +12,6 @@ from farframe.data.conversion import ConvertOptions, convert
 from farframe.data.formats import AnyFormat, LeRobotFormat, TFRecordFormat, VideoFormat
 from farframe.data.source import open_source
 from farframe.data.splits import segments
-from farframe.data.writing import WriteOptions
 from farframe.types import Clip
 
 ROBOT = Path(__file__).parents[1] / "data" / "tfrecord" / "robot-train-00000-of-00001.tfrecord"
@@ -25,7 +24,6 @@ FORMS: dict[str, tuple[AnyFormat, float]] = {
     "lerobot": (LeRobotFormat(), 35),
 }
 OPTIONS = ConvertOptions(processes=1, shard_clips=2)
-assert isinstance(OPTIONS, WriteOptions)
 
 
 def clips_of(path: Path, **how: str) -> list[Clip]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
-from farframe.data.source import Recording
+from farframe.data.source import Recording, check_frames
 from farframe.types import Clip
 
 KINDS = ("circle", "square", "triangle")
@@ -150,8 +150,7 @@ class ShapesSource:
             IndexError: if the clip or a frame does not exist.
         """
         recording = self._recordings[index]
-        if len(frames) and (min(frames) < 0 or max(frames) >= recording.length):
-            raise IndexError(f"frames {frames} of a clip of {recording.length}")
+        check_frames(recording, frames)
         motion = draw_motion(self.seed, index)
         position, radius = motion.at(np.asarray(frames, np.float64))
         cover = coverage(motion.kind, position, radius, self.frame_size)

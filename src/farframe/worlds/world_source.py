@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from farframe.data.source import Recording
+from farframe.data.source import Recording, check_frames
 from farframe.types import Clip
 from farframe.worlds.world import World
 
@@ -51,8 +51,7 @@ class WorldSource:
             ValueError: if a package that the world needs is missing.
         """
         recording = self._recordings[index]
-        if len(frames) and (min(frames) < 0 or max(frames) >= recording.length):
-            raise IndexError(f"frames {frames} of a clip of {recording.length}")
+        check_frames(recording, frames)
         split, place = self._recordings.place(index)
         scene, number = divmod(place, self.world.clips_per_scene)
         clip = self._make(split, scene, number)

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from refusals import refused, told
 from small_disk import read_only, small_disk
 from tiny_run import ROBOT, Heard, contents, differing, tiny
 
-from farframe.cli import main
 from farframe.data.source import DataError
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.modes import MODES
@@ -39,25 +39,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "run"))
-
-
-def told(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line that a command ends with."""
-    assert main([*map(str, words)]) in (1, 2)
-    err = capsys.readouterr().err
-    assert err.startswith("farframe: error: "), err
-    assert err.count("\n") == 1, err
-    return err
-
-
-def refused(config: RunConfig, run: Path, message: str, error: type[Exception] = ValueError) -> str:
-    """What a resumed training says; the newest checkpoint stays as it is."""
-    before = {p: p.read_bytes() for p in (run / "checkpoints").rglob("*") if p.is_file()}
-    with pytest.raises(error, match=message) as found:
-        train(config, run, resume=True)
-    assert "\n" not in str(found.value)
-    assert {p: p.read_bytes() for p in before} == before
-    return str(found.value)
 
 
 # -- disks ---------------------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from farframe.modes.e2e_pose import E2EPoseJoint, E2EPoseSeparate
 from farframe.modes.epev import EPEV
 from farframe.modes.epev_gan import EPEVGAN
 from farframe.modes.individual import Individual
+from farframe.modes.predictor_only import PredictorOnly
 
-Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN
+Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN | PredictorOnly
 MODES: dict[str, type[Mode]] = {mode.tag: mode for mode in get_args(Mode)}
 
 SEED_DEFAULT = E2E.tag

@@ -1,0 +1,52 @@
+"""Predictor only: encoder and decoder stay as they are, and the predictor learns from encodings.
+
+Not in the original. Without a gradient through pictures a step costs a fraction: a predictor can
+see far more clips, and longer ones, than the networks that draw.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+
+from farframe.losses import l1, mse
+from farframe.modes.base import Group, Networks, TrainingMode, Update
+from farframe.modes.epev import relative_error
+from farframe.types import Batch
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorOnly(TrainingMode):
+    """enc_pred -> predictor, for a run that starts from another (``train.start_from``)."""
+
+    tag: ClassVar[str] = "predictor"
+
+    lr: float = 1e-3
+    """Learning rate of the predictor."""
+    loss: Literal["relative", "mse", "l1"] = "relative"
+    """Errors of encodings as shares of how much each number changes within clips, squared, or
+    absolute."""
+
+    def groups(self, nets: Networks) -> dict[str, Group]:
+        """One group: the predictor."""
+        return {"predictor": Group((nets.model.predictor,), self.lr)}
+
+    def updates(self, nets: Networks, batch: Batch, step: int) -> list[Update]:
+        """The predictor against encodings as the trained encoder gives them in predicting."""
+        del step
+        model = nets.model
+        model.encoder.eval()  # no dropout, no batch statistics
+        with torch.no_grad():
+            enc = model.encode(batch.images())
+        context = model.config.context_frames
+        horizon = enc.shape[1] - context
+        enc_pred = model.rollout(
+            enc, batch.actions, context_frames=context, horizon=horizon
+        ).enc_pred
+        if self.loss == "relative":
+            error = relative_error(enc_pred, enc, nets.mean_over_processes)
+        else:
+            error = (l1 if self.loss == "l1" else mse)(enc_pred, enc[:, 1:])
+        return [Update("predictor", {"enc_pred": error}, {"enc_pred": 1.0})]

@@ -60,8 +60,10 @@ class Parts(nn.Module):
         """
         now = self.places(enc)
         moved = self.move(frame, first, now)
-        inputs = (features, self.spots(now), moved.flatten(1, 2))
-        drawn = self.blend(torch.cat([x.to(features.dtype) for x in inputs], 1))
+        # laid out as features are, or the convolution copies all of it, there and back
+        rest = torch.cat((self.spots(now), moved.flatten(1, 2)), 1).to(features.dtype)
+        rest = rest.contiguous(memory_format=torch.channels_last)
+        drawn = self.blend(torch.cat((features, rest), 1))
         drawing = torch.zeros_like(drawn[:, :1])  # the drawn colours' logit: softmax needs none
         shares = torch.cat((drawing, drawn[:, 4:]), 1).softmax(1)[:, :, None]
         colours = drawn[:, :3] * shares[:, 0] + (moved * shares[:, 1:]).sum(1)

@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from farframe.config import ModelConfig
-from farframe.losses import scale_gradient
+from farframe.losses import POSE_DIM, pose_error, scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Networks
 from farframe.modes.epev import EPEV, choose_frames, relative_error
+from farframe.modes.epev_pose import EPEVPose
 from farframe.types import Batch
 
 TINY = ModelConfig(
@@ -103,3 +104,13 @@ def test_every_frame_size(size: int, encoder: str) -> None:
     drawn = model.predict(frames, horizon=2)
     assert drawn.frames.shape == (1, 2, 3, size, size)
     assert drawn.masks.shape == (1, 2, 1, size, size)
+
+
+def test_with_pose_the_encodings_first_numbers_learn_it_and_the_rest_is_epev() -> None:
+    nets = Networks(HierarchicalModel(replace(TINY, enc_size=POSE_DIM + 2)), {})
+    frames, nothing = torch.rand(2, 4, 3, 32, 32), torch.zeros(2, 4, 0)
+    batch = Batch(frames=frames, actions=nothing, poses=torch.randn(2, 4, 12), ids=("a", "b"))
+    (plain,) = EPEV().updates(nets, batch, 0)
+    (posed,) = EPEVPose(pose_weight=0.5).updates(nets, batch, 0)
+    error = pose_error(nets.model.encode(frames)[..., :POSE_DIM], batch.poses)
+    assert torch.allclose(posed.total(), plain.total() + 0.5 * error)

@@ -7,10 +7,11 @@ from farframe.modes.e2e import E2E
 from farframe.modes.e2e_pose import E2EPoseJoint, E2EPoseSeparate
 from farframe.modes.epev import EPEV
 from farframe.modes.epev_gan import EPEVGAN
+from farframe.modes.epev_pose import EPEVPose
 from farframe.modes.individual import Individual
 from farframe.modes.predictor_only import PredictorOnly
 
-Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN | PredictorOnly
+Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN | EPEVPose | PredictorOnly
 MODES: dict[str, type[Mode]] = {mode.tag: mode for mode in get_args(Mode)}
 
 SEED_DEFAULT = E2E.tag

@@ -77,7 +77,16 @@ class EPEV(TrainingMode):
         }
         if self.mask_weight > 0:
             losses["mask"], weights["mask"] = drawn.masks.float().mean(), self.mask_weight
+        for name, (weight, loss) in self.losses_of_encodings(enc, batch).items():
+            losses[name], weights[name] = loss, weight
         return [Update("all", losses, weights)]
+
+    def losses_of_encodings(
+        self, enc: Float[Tensor, "b t e"], batch: Batch
+    ) -> dict[str, tuple[float, Float[Tensor, ""]]]:
+        """Name -> weight and loss: what else encodings must be, in modes that build on this one."""
+        del enc, batch
+        return {}
 
     def _enc_pred(
         self, nets: Networks, enc: Tensor, actions: Tensor, alpha: float

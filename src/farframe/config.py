@@ -201,6 +201,9 @@ class TrainConfig:
     start_from: str = ""
     """Start with the networks of this run's folder, or of the original's TensorFlow checkpoint of
     this prefix, instead of random ones (--epv_pretrain_ckpt)."""
+    fresh_predictor: bool = False
+    """Take encoder and decoder alone from train.start_from: the predictor starts from its seed, and
+    may have other actions and sizes."""
     encoder_weights: str = ""
     """Start the encoder from this file of VGG-16 weights (.pth, .safetensors, .h5 or TF-slim's
     .ckpt; docs/weights.md), or from imagenet, which `farframe weights get vgg16` fetches."""
@@ -252,6 +255,12 @@ class TrainConfig:
             "train.encoder_weights",
             self.encoder_weights,
             "must be empty with train.start_from, which brings its own encoder: give one of them",
+        )
+        check(
+            bool(self.start_from) or not self.fresh_predictor,
+            "train.fresh_predictor",
+            self.fresh_predictor,
+            "must be false without train.start_from: everything starts from its seed then",
         )
         check(self.eps > 0, "train.eps", self.eps, "must be above 0")
         check_least(self, "train", 0, "checkpoint_every", "checkpoint_secs")

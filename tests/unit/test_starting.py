@@ -72,6 +72,16 @@ def test_a_run_gives_all_its_networks(started: Path) -> None:
     assert same(created(tiny(start_from=str(checkpoint))).model, state.model)
 
 
+def test_a_fresh_predictor_may_be_another(started: Path) -> None:
+    config = tiny(start_from=str(started / "run"), fresh_predictor=True)
+    model = replace(config.model, action_dim=3, pred_units=7, pred_cells=5, pred_residual="last")
+    found = created(replace(config, model=model)).model
+    run = farframe.load(started / "run")
+    assert same(found.encoder, run.encoder)
+    assert same(found.decoder, run.decoder)
+    assert same(found.predictor, created(replace(tiny(), model=model)).model.predictor)
+
+
 @pytest.mark.parametrize("name", ["imported", "model.ckpt-5", "model.ckpt-5.index"])
 def test_the_originals_checkpoint_gives_its_networks(name: str, started: Path) -> None:
     config = original({"start_from": str(started / name)})
@@ -137,7 +147,7 @@ MISTAKES: dict[str, tuple[RunConfig, list[str]]] = {
     ),
     "units": (
         original({"start_from": "imported"}, pred_units=9),
-        ["model.pred_units 9", "--model.pred-units 6 would fit"],
+        ["model.pred_units 9", "--model.pred-units 6 would fit, and so would --train.fresh-pred"],
     ),
     "noise": (replace(tiny(start_from="run"), model=replace(tiny().model, pred_noise_std=0.0)),
               ["--model.pred-noise-std 0.1 would fit"]),
@@ -181,6 +191,8 @@ def test_an_imported_run_is_not_resumed(started: Path) -> None:
 def test_weights_that_exclude_each_other_are_told_at_once() -> None:
     with pytest.raises(ValueError, match=r"train.encoder_weights is 'a': must be empty"):
         TrainConfig(start_from="b", encoder_weights="a")
+    with pytest.raises(ValueError, match=r"train.fresh_predictor is True: must be false without"):
+        TrainConfig(fresh_predictor=True)
     for model in (replace(ORIGINAL, encoder="conv"), replace(ORIGINAL, encoder_coords=True)):
         with pytest.raises(
             ValueError, match=r"train.encoder_weights is 'a': needs --model.encoder"

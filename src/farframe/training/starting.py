@@ -28,6 +28,8 @@ _FREE = frozenset(
 )
 """Fields in which a training may differ from the run that it starts from: shapes stay the same
 (``pred_units`` and the noise inputs are compared by what they amount to)."""
+_PREDICTORS = frozenset({"action_dim", "pred_cells", "pred_residual"})
+"""Fields besides those that only a predictor has: free where it starts fresh."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def read_start(config: RunConfig) -> Start | None:
     field = "train.start_from" if train.start_from else "train.encoder_weights"
     try:
         if train.start_from:
-            return _from_networks(Path(train.start_from).expanduser(), config.model)
+            path = Path(train.start_from).expanduser()
+            return _from_networks(path, config.model, train.fresh_predictor)
         if train.encoder_weights:
             return _from_vgg(train.encoder_weights, config.model)
     except ValueError as error:
@@ -72,7 +75,7 @@ def _from_vgg(named: str, config: ModelConfig) -> Start:
     )
 
 
-def _from_networks(path: Path, config: ModelConfig) -> Start:
+def _from_networks(path: Path, config: ModelConfig, fresh_predictor: bool) -> Start:
     if path.is_dir():
         theirs, stored = load_config(path).model, cast("dict[str, Tensor]", load(path).state_dict())
     elif is_checkpoint(path):
@@ -83,15 +86,21 @@ def _from_networks(path: Path, config: ModelConfig) -> Start:
             f"{path} is neither a run's folder nor a TensorFlow checkpoint: there is no such "
             f"folder, nor a {path.name}.index"
         )
-    _compare(path, theirs, config)
+    _compare(path, theirs, config, fresh_predictor)
     with torch.device("meta"):
         wanted = cast("dict[str, Tensor]", HierarchicalModel(config).state_dict())
+    if fresh_predictor:
+        wanted, stored = _without_predictor(wanted), _without_predictor(stored)
     fresh = [name for name in wanted if name.startswith(_NOISE) and name not in stored]
     wrong = [name for name in {**wanted, **stored} if _shape(name, wanted) != _shape(name, stored)]
     if wrong := [name for name in wrong if name not in fresh]:
         raise ValueError(f"{path} doesn't fit this run: {', '.join(wrong[:3])} of {len(wrong)}")
-    said = f"the networks start from {path}"
+    said = f"{'encoder and decoder' if fresh_predictor else 'the networks'} start from {path}"
     return Start(stored, f"{said}; the predictor's noise inputs start fresh" if fresh else said)
+
+
+def _without_predictor(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: x for name, x in tensors.items() if not name.startswith("predictor.")}
 
 
 def _as_in(config: ModelConfig, path: Path) -> ImportOptions:
@@ -104,21 +113,24 @@ def _as_in(config: ModelConfig, path: Path) -> ImportOptions:
     )
 
 
-def _compare(path: Path, theirs: ModelConfig, mine: ModelConfig) -> None:
-    """Raise unless both are the same networks."""
+def _compare(path: Path, theirs: ModelConfig, mine: ModelConfig, fresh_predictor: bool) -> None:
+    """Raise unless both are the same networks, but for the predictor if that starts fresh."""
+    free = _FREE | _PREDICTORS if fresh_predictor else _FREE
     differing = {
         name: getattr(theirs, name)
         for name in ModelConfig.__dataclass_fields__
-        if name not in _FREE and getattr(theirs, name) != getattr(mine, name)
+        if name not in free and getattr(theirs, name) != getattr(mine, name)
     }
-    if theirs.units != replace(mine, **differing).units:
+    if not fresh_predictor and theirs.units != replace(mine, **differing).units:
         differing["pred_units"] = theirs.units
-    if theirs.pred_noise_std > 0 and mine.pred_noise_std == 0:
+    if not fresh_predictor and theirs.pred_noise_std > 0 and mine.pred_noise_std == 0:
         differing["pred_noise_std"] = theirs.pred_noise_std
     if differing:
         run = ", ".join(f"model.{name} {getattr(mine, name)}" for name in differing)
         flags = " ".join(_flag(name, value) for name, value in differing.items())
-        raise ValueError(f"{path} has other networks than this run ({run}): {flags} would fit")
+        predictors = _PREDICTORS | {"pred_units", "pred_noise_std"}
+        way = "" if differing.keys() - predictors else ", and so would --train.fresh-predictor"
+        raise ValueError(f"{path} has other networks than this run ({run}): {flags} would fit{way}")
 
 
 def _flag(name: str, value: object) -> str:

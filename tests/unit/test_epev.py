@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from farframe.config import ModelConfig
 from farframe.losses import POSE_DIM, pose_error, scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Networks
-from farframe.modes.epev import EPEV, choose_frames, relative_error
+from farframe.modes.epev import EPEV, choose_frames, perceptual, relative_error
 from farframe.modes.epev_pose import EPEVPose
 from farframe.types import Batch
 
@@ -114,3 +115,12 @@ def test_with_pose_the_encodings_first_numbers_learn_it_and_the_rest_is_epev() -
     (posed,) = EPEVPose(pose_weight=0.5).updates(nets, batch, 0)
     error = pose_error(nets.model.encode(frames)[..., :POSE_DIM], batch.poses)
     assert torch.allclose(posed.total(), plain.total() + 0.5 * error)
+
+
+def test_lpips_without_its_weights_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    perceptual.cache_clear()
+    with pytest.raises(ValueError, match="run `farframe weights get lpips`"):
+        EPEV(lpips_weight=0.1).extra_networks(TINY)

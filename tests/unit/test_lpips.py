@@ -134,3 +134,23 @@ def test_the_authors_example(net: Net, numbers: tuple[float, float]) -> None:
     real = LPIPS.load(net, torch.device("cpu"))
     found = [round(real(p, ref).item(), 3) for p in (p0, p1)]
     assert found == list(numbers)
+
+
+def test_the_loss_is_the_mean_distance_and_has_a_slope_where_no_feature_is_active() -> None:
+    net = network("alex")
+    generator = torch.Generator().manual_seed(4)
+    truth = torch.rand(2, 2, 3, 64, 64, generator=generator)
+    pred = torch.rand(2, 2, 3, 64, 64, generator=generator, dtype=torch.float64)
+    pred.requires_grad_()
+    loss = net.loss(pred, truth)
+    assert torch.allclose(loss, net(pred, truth).mean())
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert pred.grad is not None
+    step = 1e-4 * pred.grad / pred.grad.norm()
+    slope = (net(pred + step, truth).mean() - net(pred - step, truth).mean()) / 2e-4
+    assert slope.item() == pytest.approx(pred.grad.norm().item(), rel=0.05)
+    dead = LPIPS("alex", {name: -value.abs() for name, value in net.tensors.items()})
+    white = torch.ones_like(truth, requires_grad=True)
+    dead.loss(white, truth).backward()  # type: ignore[no-untyped-call]
+    assert white.grad is not None
+    assert white.grad.isfinite().all()

@@ -66,11 +66,7 @@ class LPIPS:
         Raises:
             ValueError: if frames are too small for the network.
         """
-        same_frames(pred, truth)
-        if min(pred.shape[-2:]) < 32:
-            raise ValueError(
-                f"frames are {pred.shape[-2]}x{pred.shape[-1]}: LPIPS needs at least 32x32 pixels"
-            )
+        _check(pred, truth)
         with exact(pred.device):
             pairs = zip(
                 pred.flatten(0, 1).float().split(CHUNK),
@@ -79,13 +75,22 @@ class LPIPS:
             )
             return torch.cat([self._distance(p, t) for p, t in pairs]).view(pred.shape[:2])
 
+    def loss(
+        self, pred: Float[Tensor, "b t c h w"], truth: Float[Tensor, "b t c h w"]
+    ) -> Float[Tensor, ""]:
+        """Mean distance of all frames, with its gradient, all at once; raises as a call does."""
+        _check(pred, truth)
+        with torch.autocast(pred.device.type, enabled=False):
+            return self._distance(pred.flatten(0, 1).float(), truth.flatten(0, 1).float()).mean()
+
     def _distance(
         self, pred: Float[Tensor, "n c h w"], truth: Float[Tensor, "n c h w"]
     ) -> Float[Tensor, " n"]:
         total = torch.zeros(len(pred), device=pred.device)
         both = self._features(torch.cat((pred, truth)))
         for n, layer in enumerate(both):
-            unit = layer / (layer.square().sum(1, keepdim=True).sqrt() + 1e-10)
+            # a root's slope at 0 is infinite, and where no feature is active the sum is 0
+            unit = layer / (layer.square().sum(1, keepdim=True) + 1e-20).sqrt()
             apart = (unit[: len(pred)] - unit[len(pred) :]).square()
             total += (apart * self.tensors[f"head.{n}"][:, None, None]).sum(1).mean((1, 2))
         return total
@@ -111,3 +116,11 @@ class LPIPS:
     def _conv(self, x: Tensor, n: int, stride: int, padding: int) -> Tensor:
         weight, bias = self.tensors[f"conv.{n}.weight"], self.tensors[f"conv.{n}.bias"]
         return F.relu(F.conv2d(x, weight, bias, stride, padding))
+
+
+def _check(pred: Tensor, truth: Tensor) -> None:
+    same_frames(pred, truth)
+    if min(pred.shape[-2:]) < 32:
+        raise ValueError(
+            f"frames are {pred.shape[-2]}x{pred.shape[-1]}: LPIPS needs at least 32x32 pixels"
+        )

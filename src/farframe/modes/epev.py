@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
-from farframe.config import check
+from farframe.config import ModelConfig, check
+from farframe.evaluation.lpips import LPIPS
 from farframe.losses import add_noise, l1, mse, scale_gradient, sigmoid_ramp
 from farframe.modes.base import Group, Networks, TrainingMode, Update
 from farframe.types import Batch
@@ -43,6 +45,9 @@ class EPEV(TrainingMode):
     mask_weight: float = 0.0
     """Weight of the mean of the masks: above 0, what has not changed is copied from the first frame
     and the mask shows what has."""
+    lpips_weight: float = 0.0
+    """Weight of LPIPS (AlexNet; `farframe weights get lpips`) of what is drawn: above 0, sharper
+    frames for a little PSNR. Evaluate with lpips_vgg then, which nothing was fitted to."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -52,6 +57,12 @@ class EPEV(TrainingMode):
             self.enc_pred_l1,
             "must be false with mode.enc_pred_relative, which measures squared errors",
         )
+
+    def extra_networks(self, model_config: ModelConfig) -> dict[str, nn.Module]:
+        """None that are trained; what the loss needs is looked for before anything is written."""
+        if self.lpips_weight > 0:
+            perceptual(torch.device("cpu"))
+        return super().extra_networks(model_config)
 
     def groups(self, nets: Networks) -> dict[str, Group]:
         """One group: everything."""
@@ -77,6 +88,9 @@ class EPEV(TrainingMode):
         }
         if self.mask_weight > 0:
             losses["mask"], weights["mask"] = drawn.masks.float().mean(), self.mask_weight
+        if self.lpips_weight > 0:
+            losses["lpips"] = perceptual(frames.device).loss(drawn.frames, target)
+            weights["lpips"] = self.lpips_weight
         for name, (weight, loss) in self.losses_of_encodings(enc, batch).items():
             losses[name], weights[name] = loss, weight
         return [Update("all", losses, weights)]
@@ -100,6 +114,16 @@ class EPEV(TrainingMode):
         if self.enc_pred_relative:
             return relative_error(enc_pred, enc, nets.mean_over_processes)
         return (l1 if self.enc_pred_l1 else mse)(enc[:, 1:], enc_pred)
+
+
+@lru_cache(maxsize=2)
+def perceptual(device: torch.device) -> LPIPS:
+    """The published network, read once a device.
+
+    Raises:
+        ValueError: if its weights are not in the cache.
+    """
+    return LPIPS.load("alex", device)
 
 
 def choose_frames(

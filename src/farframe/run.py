@@ -302,8 +302,12 @@ def _mapping(values: object, where: str) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
+_ADDED = frozenset({"train.fresh_predictor", "mode.lpips_weight"})
+"""Fields that runs of an earlier farframe lack: their defaults are what it did."""
+
+
 def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
-    """``values`` if it has exactly the keys ``names``."""
+    """``values`` if it has the keys ``names``, but for those added since, and no others."""
     given = _mapping(values, where or "the run")
     dot = f"{where}." if where else ""
     for key in given:
@@ -314,7 +318,7 @@ def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
                 f"unknown key {dot}{shown}" + (f": is {dot}{near[0]} meant?" if near else "")
             )
     missing = [dot + name for name in names if name not in given]
-    if missing:
+    if missing := [name for name in missing if name not in _ADDED]:
         raise ValueError(f"missing key {', '.join(missing)}")
     return given
 
@@ -324,7 +328,8 @@ def _decode(cls: type[T], values: object, where: str) -> T:
     names = [f.name for f in fields(cast(Any, cls))]
     given = _keys(values, names, where)
     hints = get_type_hints(cls)
-    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in names}
+    there = [name for name in names if name in given]
+    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in there}
     return cls(**typed)
 
 

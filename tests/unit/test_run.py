@@ -101,6 +101,12 @@ def test_whole_numbers_are_floats_too() -> None:
     assert RunConfig.from_json(altered(mode__lr=1)).mode == replace(tiny().mode, lr=1.0)
 
 
+def test_a_run_of_before_a_field_was_added_has_its_default() -> None:
+    assert (
+        RunConfig.from_json(altered(train__fresh_predictor=..., mode__lpips_weight=...)) == tiny()
+    )
+
+
 # -- checks across parts -------------------------------------------------------------------------
 
 

@@ -18,6 +18,7 @@ from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
 from farframe.data.source import ClipSource, open_source
 from farframe.data.splits import segments
+from farframe.pretrained.folder import is_exported
 from farframe.run import (
     CONFIG,
     RunConfig,
@@ -229,11 +230,13 @@ def settle(
     begun = bool(checkpoint.checkpoints(out))
     if begun and not resume:
         raise ValueError(f"{out} already holds a run: go on with --resume, or choose another --out")
-    if not resume or not (begun or (out / CONFIG).exists()):
+    given = is_exported(out)
+    if not given and (not resume or not (begun or (out / CONFIG).exists())):
         return config, None
-    if is_imported(out):
+    if given or is_imported(out):
+        how = "exported" if given else "imported"
         raise ValueError(
-            f"{out} was imported, and has no training to go on with: start one from it with "
+            f"{out} was {how}, and has no training to go on with: start one from it with "
             f"--train.start-from {out} and another --out"
         )
     stored = load_config(out)

@@ -20,7 +20,7 @@ from jaxtyping import Float64, Int
 from farframe.evaluation.tally import LEAST_CLIPS, Estimate, significant, tail_level
 
 NAME = "clips.csv"
-DRAWS = 99_999
+DRAWS = 19_999
 """Random swaps, and at most so many are all there are: then each is taken once."""
 _RESAMPLES = 9_999
 _CHUNK = 4096
@@ -36,7 +36,7 @@ class ClipMeans:
     @property
     def recordings(self) -> Int[np.ndarray, " clips"]:
         """Number of the recording that each clip is of."""
-        names = [name.partition("@")[0] for name in self.ids]
+        names = [name.rpartition("@")[0] for name in self.ids]
         return np.unique(names, return_inverse=True)[1]
 
 

@@ -182,11 +182,17 @@ def claimed(out: Path, world: World) -> Generator[None, None, None]:
     """Make ``out`` and hold its lock, which the system frees when this process dies.
 
     Raises:
-        ValueError: if it can't be made or written, or another process trains in it.
+        ValueError: if it can't be made or written, is an exported model, or another process trains
+            in it.
     """
     if not world.first:
         yield
         return
+    if is_exported(out):
+        raise ValueError(
+            f"{out} is an exported model, and left as it is: start a training from it with "
+            f"--train.start-from {out} and another --out"
+        )
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -230,13 +236,11 @@ def settle(
     begun = bool(checkpoint.checkpoints(out))
     if begun and not resume:
         raise ValueError(f"{out} already holds a run: go on with --resume, or choose another --out")
-    given = is_exported(out)
-    if not given and (not resume or not (begun or (out / CONFIG).exists())):
+    if not resume or not (begun or (out / CONFIG).exists()):
         return config, None
-    if given or is_imported(out):
-        how = "exported" if given else "imported"
+    if is_imported(out):
         raise ValueError(
-            f"{out} was {how}, and has no training to go on with: start one from it with "
+            f"{out} was imported, and has no training to go on with: start one from it with "
             f"--train.start-from {out} and another --out"
         )
     stored = load_config(out)

@@ -152,8 +152,8 @@ def _against(first: Stored, other: Stored) -> Iterator[Table | str]:
         yield f"no test of {first.title} against {other.title}: {error}"
         return
     some = next(iter(found.values()))
-    title = f"{first.title} against {other.title}: means over the horizon, clip by clip"
-    sheet = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, title_justify="left")
+    yield f"{first.title} against {other.title}: means over the horizon, clip by clip"
+    sheet = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for head in ("", "gain", "95 %", "p", "better on"):
         sheet.add_column(head, justify="right" if head else "left", no_wrap=True)
     for name, pair_ in found.items():

@@ -160,6 +160,25 @@ def test_a_failure_half_way_leaves_everything_as_it_was(
     assert list(tmp_path.iterdir()) == ([out] if earlier else [])
 
 
+def test_the_earlier_model_is_back_if_the_new_one_cannot_take_its_place(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model"
+    export_run(run, out, ExportOptions(licence="mine"))
+    before, rename = bytes_of(out), Path.rename
+
+    def fail(path: Path, target: Path) -> Path:
+        if (path / ABOUT).is_file() and target == out and read_about(path).licence == "":
+            raise OSError(1, "Operation not permitted")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.raises(ValueError, match="can't be written: Operation not permitted"):
+        export_run(run, out, ExportOptions(overwrite=True))
+    assert bytes_of(out) == before
+    assert list(tmp_path.iterdir()) == [out]
+
+
 def test_overwrite_replaces_exported_models_alone(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
     export_run(run, out, ExportOptions(licence="first"))

@@ -5,6 +5,8 @@ The public names are imported when they are first used, so that ``import farfram
 
     model = farframe.load("runs/demo")
     frames = model.predict(context, horizon=200).frames
+
+``load`` also takes the name of a model that comes with farframe (``farframe models``).
 """
 
 from importlib import import_module

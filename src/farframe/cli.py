@@ -97,6 +97,8 @@ def _dispatch(args: Sequence[str]) -> int:
         "import-checkpoint": _import_checkpoint,
         "weights": _weights,
         "bench": _bench,
+        "export": _export,
+        "models": _models,
     }
     verb, *rest = args or [""]
     if verb in ("-h", "--help", "help"):
@@ -223,15 +225,15 @@ def _run_training(
 def _predict(args: list[str]) -> int:
     from farframe.cli_args import parse_predict
     from farframe.prediction import predict_file
-    from farframe.run import load
+    from farframe.run import load, load_config
 
     parsed = parse_predict(args, "farframe predict")
-    model = load(parsed.run, device=parsed.device)
-    outputs = predict_file(model, parsed.input, parsed.out, options=parsed.prediction)
-    frames = f"{len(outputs.times)} of {parsed.prediction.horizon} predicted frames"
+    model, stride = load(parsed.run, device=parsed.device), load_config(parsed.run).data.stride
+    options = parsed.prediction
+    outputs = predict_file(model, parsed.input, parsed.out, options=options, stride=stride)
+    frames = f"{len(outputs.times)} of {options.horizon} predicted frames"
     print(f"{frames} after {outputs.context_frames} given ones, at {outputs.fps:g} frames/s:")
-    for path in outputs.files:
-        print(f"  {path}")
+    print(*outputs.said, *(f"  {path}" for path in outputs.files), sep="\n")
     return 0
 
 
@@ -296,6 +298,20 @@ def _weights(args: list[str]) -> int:
     if name:
         print(f"got {', '.join(map(str, KNOWN[name].get()))}: {KNOWN[name].licence}")
     print(*(weights.line() for weights in KNOWN.values()), sep="\n")
+    return 0
+
+
+def _export(args: list[str]) -> int:
+    from farframe.cli_models import run_export
+
+    print(*run_export(args), sep="\n")
+    return 0
+
+
+def _models(args: list[str]) -> int:
+    from farframe.cli_models import run_models
+
+    print(*run_models(args), sep="\n")
     return 0
 
 

@@ -14,6 +14,7 @@ from tyro.conf import arg as Arg
 
 from farframe.bench import BenchOptions
 from farframe.cli_parse import parse
+from farframe.cli_run import with_run
 from farframe.cli_words import UsageError, option, unknown
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.interop.tf_import import ImportOptions
@@ -45,9 +46,12 @@ class PredictArgs:
     """Predict what follows on some frames, as videos and pictures."""
 
     run: Annotated[Positional[Path], Arg(metavar="RUN")]
-    """Folder of a trained run, or of one of its checkpoints."""
+    """Folder of a trained run, of one of its checkpoints, or of an exported model."""
     input: Annotated[Positional[Path], Arg(metavar="INPUT")]
-    """A video, a GIF, a folder of pictures, a TFRecord file, or shapes:0 (shapes:1, ...)."""
+    """A video, a GIF, a folder of pictures, a TFRecord file, or a test clip of a world, made now:
+    shapes:0 (shapes:1, ...), robot-push:0, humans:0."""
+    model: Annotated[str, Arg(metavar="NAME")] = ""
+    """In place of RUN: a model that comes with farframe (see farframe models)."""
     out: Annotated[Path, Arg(metavar="DIR")]
     """Folder to write into."""
     prediction: OmitArgPrefixes[PredictOptions]
@@ -110,7 +114,8 @@ def parse_predict(args: Sequence[str], prog: str) -> PredictArgs:
         del rest[first - 1 : last]
     if not all(number.isdecimal() for number in at):
         raise UsageError(f"--at is {','.join(at)!r}: must be frame numbers, as in --at 10,100")
-    return parse(PredictArgs, [*rest, *(["--at", *at] if at else [])], prog)
+    whole = [*rest, *(["--at", *at] if at else [])]
+    return with_run(whole, lambda words: parse(PredictArgs, words, prog))
 
 
 def _converted(mode: Mode, kind: type[Mode]) -> Mode:

@@ -13,6 +13,7 @@ from tyro.conf import OmitArgPrefixes, Positional
 from tyro.conf import arg as Arg
 
 from farframe.cli_parse import parse
+from farframe.cli_run import with_run
 from farframe.cli_words import UsageError, option, unknown
 from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
 
@@ -25,7 +26,9 @@ class EvaluateArgs:
     """Measure predictions of clips never trained on, against baselines that need no learning."""
 
     run: Annotated[Positional[Path], Arg(metavar="RUN")]
-    """Folder of a trained run, or of one of its checkpoints."""
+    """Folder of a trained run, of one of its checkpoints, or of an exported model."""
+    model: Annotated[str, Arg(metavar="NAME")] = ""
+    """In place of RUN: a model that comes with farframe (see farframe models)."""
     protocol: Annotated[str, Arg(metavar="|".join(PROTOCOLS))] = ""
     """A standard way of measuring; options given beside it differ from it, and the card says so."""
     out: Annotated[Path | None, Arg(metavar="DIR|FILE.json")] = None
@@ -40,7 +43,10 @@ class CompareArgs:
     """Show evaluations of one protocol side by side."""
 
     evaluations: Annotated[Positional[tuple[Path, ...]], Arg(metavar="EVALUATION")]
-    """Two or more: evaluation.json files, or folders of evaluations or of evaluated runs."""
+    """Two or more: evaluation.json files, or folders of evaluations or of evaluated runs; the
+    first is tested against each other, clip by clip."""
+    json: Annotated[Path | None, Arg(metavar="FILE")] = None
+    """Write these tests into a file, too."""
 
 
 def run_evaluate(args: Sequence[str]) -> list[Shown]:
@@ -51,7 +57,7 @@ def run_evaluate(args: Sequence[str]) -> list[Shown]:
     default = PROTOCOLS[name].options if name else EvaluateOptions()
     sample = EvaluateArgs(run=Path(), evaluation=default)
     object.__setattr__(sample, "run", tyro.MISSING)
-    parsed = parse(EvaluateArgs, args, "farframe evaluate", sample)
+    parsed = with_run(args, lambda words: parse(EvaluateArgs, words, "farframe evaluate", sample))
     from farframe.evaluation.report import evaluate_run
     from farframe.evaluation.table import drawn, said
 
@@ -65,8 +71,13 @@ def run_evaluate(args: Sequence[str]) -> list[Shown]:
 def run_compare(args: Sequence[str]) -> list[Shown]:
     """Do what `farframe compare ARGS` asks for and return what to show."""
     parsed = parse(CompareArgs, args, "farframe compare")
-    from farframe.evaluation.compare import compare, read_evaluation
+    from farframe.evaluation.compare import compare, read_evaluation, write_tests
 
     if len(parsed.evaluations) < 2:
         raise UsageError("name two evaluations or more (see farframe compare --help)")
-    return list(compare([read_evaluation(path) for path in parsed.evaluations]))
+    evaluations = [read_evaluation(path) for path in parsed.evaluations]
+    things = list(compare(evaluations))
+    if parsed.json is None:
+        return things
+    write_tests(parsed.json, evaluations)
+    return [*things, f"wrote {parsed.json}"]

@@ -18,7 +18,8 @@ T = TypeVar("T")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _RULE = re.compile(r"[─-]{8,}")
 _WHERE = re.compile(
-    r"^error parsing (model|data|train|mode|prediction|evaluation|inspection|networks|bench): "
+    r"^error parsing "
+    r"(model|data|train|mode|prediction|evaluation|inspection|networks|bench|exporting): "
 )
 
 

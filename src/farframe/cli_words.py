@@ -12,8 +12,11 @@ farframe: train on video, then predict it far into the future
   farframe train --resume --out RUN               go on with an interrupted training
   farframe predict RUN INPUT --horizon 200 --out DIR
                                                   predict what follows on a video, as videos
+  farframe predict --model NAME INPUT ...         the same by a model that comes with farframe
   farframe evaluate RUN [--data PATH]             measure over the horizon, against baselines
   farframe compare RUN RUN ...                    evaluations of one protocol side by side
+  farframe models                                 the models that come with farframe
+  farframe export RUN --out DIR                   a run's model as a small folder, with its card
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is

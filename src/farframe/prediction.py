@@ -6,7 +6,8 @@ first predicted frame, 0 the last given one.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from farframe import __version__
@@ -14,8 +15,9 @@ from farframe.config import check
 from farframe.data.source import DataError
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.prediction_files import check_out, draw, staged, write_files
-from farframe.prediction_input import actions_for, read_input
+from farframe.prediction_input import Actions, actions_for, read_input
 from farframe.prediction_options import PredictOptions
+from farframe.prediction_world import WorldClip
 from farframe.types import Clip
 
 
@@ -32,16 +34,19 @@ class PredictOutputs:
     """How many of the drawn frames the input holds too; there is a comparison if any."""
     fps: float
     """Playback rate of the videos."""
+    said: tuple[str, ...] = ()
+    """What to know of the input, a line each: whose actions, which frames."""
 
 
 def predict_file(
-    model: HierarchicalModel, source: Path, out: Path, *, options: PredictOptions
+    model: HierarchicalModel, source: Path, out: Path, *, options: PredictOptions, stride: int = 1
 ) -> PredictOutputs:
     """Predict what follows on some frames of ``source`` and write it into the folder ``out``.
 
     ``source`` is a video file, a GIF, a folder of pictures, a TFRecord or HDF5 file, a
-    LeRobotDataset, or ``shapes:INDEX``, a test clip of the shapes world. Frames of it after the
-    context are truth to compare with. The files in ``out`` appear together, at the end.
+    LeRobotDataset, or a test clip of a world, made now: ``shapes:0``, ``robot-push:3``; of these
+    every ``stride``-th frame is taken, as the model was trained. Frames of it after the context
+    are truth to compare with. The files in ``out`` appear together, at the end.
 
     Raises:
         ValueError: for a mistake in the options, or an ``out`` that is a file, can't be written
@@ -53,27 +58,27 @@ def predict_file(
     check(context >= needed, "--context", context, f"this model needs {needed} frames or more")
     check_out(out, options.overwrite)
     controls = bool(model.config.action_dim) and options.actions is None
-    clip = read_input(source, model.config.frame_size, options, context + options.horizon, controls)
-    if len(clip) < context:
-        raise DataError(
-            f"{source} has {len(clip)} frame(s) from frame {options.start} on: {context} are "
-            "needed as context; choose an earlier --start or a longer input"
-        )
+    size, count = model.config.frame_size, context + options.horizon
+    clip = read_input(source, size, options, count, controls=controls, stride=stride)
+    _check_length(clip, context, source, options)
+    actions = actions_for(clip, source, model.config.action_dim, options, context)
     prediction = model.predict(
         clip.frames[:context],
-        actions_for(clip, source, model.config.action_dim, options, context),
+        actions.values,
         horizon=options.horizon,
         every=options.every,
         at=sorted(set(options.at)) or None,
         samples=options.samples,
         int8=options.int8,
     )
+    clip = replace(clip, fps=clip.fps / stride) if WorldClip.named(source) else clip
     drawing, fps = draw(clip, context, prediction), _playback_fps(clip, options)
     report = {
         "farframe": __version__,
         "input": str(source),
         "clip": clip.id,
         "input_fps": clip.fps,
+        "actions": actions.origin,
         "playback_fps": fps,
         "frame_size": model.config.frame_size,
         "context_frames": context,
@@ -90,7 +95,27 @@ def predict_file(
         context_frames=context,
         true_frames=len(drawing.truth),
         fps=fps,
+        said=tuple(_said(source, actions, stride, bool(len(drawing.truth)))),
     )
+
+
+def _check_length(clip: Clip, context: int, source: Path, options: PredictOptions) -> None:
+    if len(clip) < context:
+        raise DataError(
+            f"{source} has {len(clip)} frame(s) from frame {options.start} on: {context} are "
+            "needed as context; choose an earlier --start or a longer input"
+        )
+
+
+def _said(source: Path, actions: Actions, stride: int, compared: bool) -> Iterator[str]:
+    """What is not in the command: whose actions were taken, and which frames of a world."""
+    if actions.origin == str(source):
+        yield f"actions: those of {source} itself (--actions FILE replaces them)"
+    elif actions.origin:
+        own = f"; the true frames came about under {source}'s own" if actions.replaced else ""
+        yield f"actions: {actions.origin}{own if compared else ''}"
+    if WorldClip.named(source) and stride > 1:
+        yield f"frames: one of {stride} of {source}, as in the training"
 
 
 def _playback_fps(clip: Clip, options: PredictOptions) -> float:

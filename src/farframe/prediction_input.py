@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,26 @@ from farframe.data.actions import read_actions
 from farframe.data.source import ClipSource, DataError
 from farframe.data.tables import file_beside
 from farframe.prediction_options import PredictOptions
+from farframe.prediction_world import WORLDS, WorldClip
 from farframe.types import Clip
 
 _UNKNOWN_FPS = 10.0  # rate of pictures and TFRecords whose files tell none: Robot Push's
 _NUMBER = re.compile(r"\d+$")
-_WORLD = re.compile(r"shapes:(\d{1,6})")
 
 
 def read_input(
-    source: Path, frame_size: int, options: PredictOptions, count: int, controls: bool = False
+    source: Path,
+    frame_size: int,
+    options: PredictOptions,
+    count: int,
+    *,
+    controls: bool = False,
+    stride: int = 1,
 ) -> Clip:
     """Read up to ``count`` frames of ``source`` from ``options.start`` on.
 
-    With ``controls`` a video's actions are looked for beside it.
+    With ``controls`` a video's actions are looked for beside it. ``stride`` is for worlds, whose
+    rate is known: every n-th of their frames, as the model was trained.
 
     Raises:
         DataError: if it is missing, of no known kind or broken, or ends before ``start``.
@@ -38,15 +46,15 @@ def read_input(
     from farframe.data.lerobot_info import is_lerobot
     from farframe.data.tfrecord_file import is_tfrecord
 
-    world = _WORLD.fullmatch(str(source))
-    if world and not os.path.exists(source):
+    world = WorldClip.named(source)
+    if world:
         _refuse(source, options, "clip", "fps", "crop", "camera")
-        return _test_clip(int(world[1]), frame_size, options.start, count)
+        return world.make(frame_size, options.start, count, stride)
     if not (os.path.isdir(source) or is_regular(source)):
         raise DataError(
             f"{source}: there is no such file or folder; give a video, a GIF, a folder of "
-            "pictures, a TFRecord or HDF5 file, a LeRobot folder, or shapes:0 (shapes:1, ...) for "
-            "a generated clip"
+            "pictures, a TFRecord or HDF5 file, a LeRobot folder, or for a clip that is made now "
+            f"a world and a number: {', '.join(f'{name}:0' for name in WORLDS)}"
         )
     if is_lerobot(source):
         return _episode(source, frame_size, options, count)
@@ -74,17 +82,6 @@ def _refuse(source: Path, options: PredictOptions, *names: str) -> None:
         value = getattr(options, name)
         unset = value == getattr(PredictOptions, name)
         check(unset, f"--{name}", value, f"means nothing for {source}; leave it out")
-
-
-def _test_clip(index: int, frame_size: int, start: int, count: int) -> Clip:
-    """Clip ``index`` of the shapes world's test split, which no run is ever trained on."""
-    from farframe.data.splits import segments
-    from farframe.worlds.shapes import ShapesSource
-
-    clips = 20 * index + 200  # a tenth of them are test clips
-    source = ShapesSource(clips=clips, length=start + count, frame_size=frame_size, seed=0)
-    chosen = segments(source, DataConfig(path="shapes", split="hash"), "test")[index]
-    return source.read(chosen.recording, range(start, start + count))
 
 
 def _record(path: Path, frame_size: int, options: PredictOptions, count: int) -> Clip:
@@ -148,10 +145,21 @@ def _source(path: Path, frame_size: int, options: PredictOptions) -> ClipSource:
     return source
 
 
+@dataclass(frozen=True)
+class Actions:
+    """An action for every step of a rollout, and where they come from."""
+
+    values: Float[np.ndarray, "t a"] | None = None
+    origin: str = ""
+    """A file, or the input; empty for a model without actions."""
+    replaced: bool = False
+    """Whether the input has other actions of its own, under which its frames came about."""
+
+
 def actions_for(
     clip: Clip, source: Path, action_dim: int, options: PredictOptions, context: int
-) -> Float[np.ndarray, "t a"] | None:
-    """An action for every step of the rollout, from the file or from the input itself.
+) -> Actions:
+    """Actions from the file, or from the input itself.
 
     Row r of a file belongs to frame r of the input, so that ``start`` skips rows too.
     """
@@ -159,7 +167,7 @@ def actions_for(
     if not action_dim:
         rule = "this model was trained without actions; leave it out"
         check(options.actions is None, "--actions", str(options.actions), rule)
-        return None
+        return Actions()
     file = options.actions
     if file is None and source.is_dir():
         file = file_beside(source, "actions")
@@ -184,4 +192,5 @@ def actions_for(
             f"and a horizon of {options.horizon}, starting at frame {options.start}; lower "
             "--horizon or give a longer file of --actions"
         )
-    return given[rows - steps : rows]
+    replaced = options.actions is not None and clip.actions.shape[1] > 0
+    return Actions(given[rows - steps : rows], str(where), replaced)

@@ -11,15 +11,13 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 import torch
 
@@ -28,6 +26,9 @@ from farframe.atomic import replacing
 from farframe.config import DataConfig, ModelConfig, TrainConfig, check
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode
+from farframe.pretrained import folder as exported
+from farframe.pretrained.names import found_by_name, offered
+from farframe.strict_json import decode, mapping, parse_json, typed, with_keys
 from farframe.training import checkpoint
 from farframe.training.distributed import pick_device
 
@@ -42,8 +43,6 @@ RESUMABLE = frozenset(
 )
 """Fields that may differ when a run goes on: they don't change what is learned from a batch, nor
 which batches there are (that ``data.path`` still holds the same data is checked by fingerprint)."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,21 +108,21 @@ class RunConfig:
             ValueError: for text that is no JSON, an unknown or missing key, a value of the wrong
                 type or out of range: one line that names the key.
         """
-        return RunConfig.from_dict(_parse(text))
+        return RunConfig.from_dict(parse_json(text))
 
     @staticmethod
     def from_dict(values: object) -> RunConfig:
         """The inverse of ``to_dict``, with the errors of ``from_json``."""
-        parts = _keys(values, [f.name for f in fields(RunConfig)], "")
-        mode = _mapping(parts["mode"], "mode")
+        parts = with_keys(values, [f.name for f in fields(RunConfig)], "")
+        mode = mapping(parts["mode"], "mode")
         tag = mode.get("tag")
         check(tag in list(MODES), "mode.tag", tag, f"must be one of {', '.join(MODES)}")
         return RunConfig(
-            name=_typed(str, parts["name"], "name"),
-            model=_decode(ModelConfig, parts["model"], "model"),
-            data=_decode(DataConfig, parts["data"], "data"),
-            train=_decode(TrainConfig, parts["train"], "train"),
-            mode=_decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
+            name=typed(str, parts["name"], "name"),
+            model=decode(ModelConfig, parts["model"], "model"),
+            data=decode(DataConfig, parts["data"], "data"),
+            train=decode(TrainConfig, parts["train"], "train"),
+            mode=decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
         )
 
     def changes(self, other: RunConfig) -> dict[str, Any]:
@@ -163,30 +162,60 @@ class RunConfig:
         return RunConfig.from_dict(stored)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A model on the disk: its configuration's folder and its weights, which are intact."""
+
+    name: str
+    """What to call it: where it lies, or the name that it was exported under."""
+    folder: Path
+    weights: Path
+    step: int
+    exported: bool
+
+    def load(self, device: str = "cpu") -> HierarchicalModel:
+        """The model in eval mode, with the errors of ``load``."""
+        config, target = load_config(self.folder), pick_device(device)
+        with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
+            model = HierarchicalModel(config.model)
+        if self.exported:
+            exported.load_weights(model, self.folder)
+        else:
+            checkpoint.load_weights(model, self.weights.parent, checkpoint.WEIGHTS)
+        # Convolutions are faster so, on CPUs and GPUs.
+        model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        return model.to(target).eval()
+
+
 def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
     """The model of a trained run, in eval mode (public as ``farframe.load``).
 
     Args:
-        path: a run's folder (its newest intact checkpoint is taken), or one checkpoint's folder.
+        path: a run's folder (its newest intact checkpoint is taken), one checkpoint's folder, a
+            folder that ``farframe export`` made, or the name of a model that comes with farframe.
         device: where to put it: cpu, cuda, cuda:1, ..., or auto.
 
     Raises:
         ValueError: if there is no such folder, it holds no run or no checkpoint yet, or what it
             holds is damaged; one line that names the file and the way out.
     """
-    run, chosen = locate(Path(path))
-    config = load_config(run)
-    target = pick_device(device)
+    return find(Path(path)).load(device)
+
+
+def find(path: Path) -> Found:
+    """The model that ``load`` would load, every byte of its weights checked; errors as there."""
+    run, chosen = locate(path)
+    if exported.is_exported(run):
+        about = exported.verify(run)
+        weights = run / exported.WEIGHTS
+        return Found(name=about.name, folder=run, weights=weights, step=about.step, exported=True)
     if chosen is None:
-        chosen = checkpoint.latest(run).path
+        newest = checkpoint.latest(run)
+        chosen, step = newest.path, newest.step
     else:
-        checkpoint.verify(chosen)
-    with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
-        model = HierarchicalModel(config.model)
-    checkpoint.load_weights(model, chosen, checkpoint.WEIGHTS)
-    # Convolutions are faster so, on CPUs and GPUs.
-    model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    return model.to(target).eval()
+        step = checkpoint.verify(chosen)
+    weights = chosen / checkpoint.WEIGHTS
+    return Found(name=str(path), folder=run, weights=weights, step=step, exported=False)
 
 
 def load_config(path: str | Path) -> RunConfig:
@@ -202,13 +231,11 @@ def load_config(path: str | Path) -> RunConfig:
 def locate(path: Path) -> tuple[Path, Path | None]:
     """The run's folder and, if ``path`` is a checkpoint's folder, that checkpoint.
 
+    A name of a model that comes with farframe is its folder, unless a run lies at that path.
+
     Raises:
         ValueError: if ``path`` is neither.
     """
-    if not path.exists():
-        raise ValueError(f"{path}: there is no such folder; give the folder of a trained run")
-    if not path.is_dir():
-        raise ValueError(f"{path} is a file: give the folder of a trained run (--out of training)")
     if (path / CONFIG).is_file():
         return path, None
     if (path / checkpoint.META).is_file():
@@ -216,6 +243,16 @@ def locate(path: Path) -> tuple[Path, Path | None]:
         if (run / CONFIG).is_file():
             return run, path
         raise ValueError(f"{path} is a checkpoint outside of its run: {run / CONFIG} is missing")
+    packaged = found_by_name(path)
+    if packaged is not None:
+        return packaged, None
+    if not path.exists():
+        or_name = f", or the name of a model ({', '.join(offered())})" if offered() else ""
+        raise ValueError(
+            f"{path}: there is no such folder; give the folder of a trained run{or_name}"
+        )
+    if not path.is_dir():
+        raise ValueError(f"{path} is a file: give the folder of a trained run (--out of training)")
     raise ValueError(f"{path} is not a run: it has no {CONFIG}")
 
 
@@ -262,10 +299,10 @@ def _read(run: Path) -> tuple[RunConfig, str]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file, so {run} is not a run")
     try:
-        record = _mapping(_parse(path.read_text(encoding="utf-8")), "the file")
+        record = mapping(parse_json(path.read_text(encoding="utf-8")), "the file")
         version = record.get("format")
         check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
-        record = _keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
+        record = with_keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
         return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
     except ValueError as error:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
@@ -284,71 +321,3 @@ def git_hash() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or no commit yet
     return done.stdout.strip() or None
-
-
-def _parse(text: str) -> object:
-    def refuse(constant: str) -> object:
-        raise ValueError(f"{constant} is not a number that a run can have")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-
-
-def _mapping(values: object, where: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError(f"{where} is {values!r:.40}: must be a JSON object")
-    return cast(dict[str, Any], values)
-
-
-_ADDED = frozenset({"train.fresh_predictor", "mode.lpips_weight"})
-"""Fields that runs of an earlier farframe lack: their defaults are what it did."""
-
-
-def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
-    """``values`` if it has the keys ``names``, but for those added since, and no others."""
-    given = _mapping(values, where or "the run")
-    dot = f"{where}." if where else ""
-    for key in given:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, 1)
-            shown = key if key.isprintable() else repr(key)
-            raise ValueError(
-                f"unknown key {dot}{shown}" + (f": is {dot}{near[0]} meant?" if near else "")
-            )
-    missing = [dot + name for name in names if name not in given]
-    if missing := [name for name in missing if name not in _ADDED]:
-        raise ValueError(f"missing key {', '.join(missing)}")
-    return given
-
-
-def _decode(cls: type[T], values: object, where: str) -> T:
-    """A dataclass from a mapping, every value of exactly the declared type."""
-    names = [f.name for f in fields(cast(Any, cls))]
-    given = _keys(values, names, where)
-    hints = get_type_hints(cls)
-    there = [name for name in names if name in given]
-    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in there}
-    return cls(**typed)
-
-
-def _typed(hint: Any, value: object, key: str) -> Any:
-    """``value`` if it is a ``hint``: bool, int, float (also written as 1), str or Literal."""
-    if get_origin(hint) is Literal:
-        allowed = get_args(hint)
-        check(value in allowed, key, value, f"must be one of {', '.join(map(str, allowed))}")
-        return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and _representable(cast("int | float", value)):
-        return float(cast(float, value))
-    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    check(fits and hint is not float, key, value, f"must be a {hint.__name__}")
-    return value
-
-
-def _representable(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer of hundreds of digits
-        return False

@@ -19,7 +19,6 @@ from farframe.evaluation.quantities import QUANTITIES
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.table import quantities
 from farframe.run import git_hash
-from farframe.training.checkpoint import WEIGHTS
 
 FORMAT = 1
 MADE = "made"
@@ -64,9 +63,9 @@ def _made(at: Setting) -> dict[str, Any]:
     device = at.model.device
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
-        "run": str(at.run),
-        "step": at.step,
-        "weights": hashlib.sha256((at.checkpoint / WEIGHTS).read_bytes()).hexdigest(),
+        "run": at.found.name,
+        "step": at.found.step,
+        "weights": hashlib.sha256(at.found.weights.read_bytes()).hexdigest(),
         "samples_drawn": at.what.samples,
         "batch_size": at.options.batch_size,
         "data_path": at.data.path,

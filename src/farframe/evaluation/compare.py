@@ -11,10 +11,13 @@ from typing import Any, cast
 from rich import box
 from rich.table import Table
 
+from farframe.atomic import replacing
 from farframe.evaluation.card import FORMAT, MADE, differences
-from farframe.evaluation.quantities import QUANTITIES, SUBJECTS
-from farframe.evaluation.table import PRINTED, confident, shown
+from farframe.evaluation.paired import ClipMeans, Paired, paired, read_clips, shown_p
+from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
+from farframe.evaluation.table import PRINTED, between, confident, shown
 from farframe.evaluation.tally import Estimate
+from farframe.pretrained.names import found_by_name
 
 NAME = "evaluation.json"
 
@@ -37,6 +40,19 @@ class Stored:
         made = self.card[MADE]
         return f"{made['run']} ({made['step']:,})"
 
+    def clips(self) -> ClipMeans:
+        """Each clip's means, from the file beside it.
+
+        Raises:
+            ValueError: if there is none, or it is of another evaluation.
+        """
+        found, last = read_clips(self.path, self.card), self.card["horizon"]
+        psnr = self.value("psnr", f"mean 1-{last}" if last > 1 else "1", "model")
+        mine = found.means.get(key("model", "psnr"))
+        if psnr is None or mine is None or abs(mine.mean() - psnr.mean) > 1e-4 * abs(psnr.mean):
+            raise ValueError(f"clips.csv beside {self.path} is of another evaluation")
+        return found
+
     def value(self, quantity: str, frames: str, subject: str) -> Estimate | None:
         """A number of its table, if it is there."""
         for row in self.content["table"]:
@@ -48,10 +64,14 @@ class Stored:
 def read_evaluation(path: Path) -> Stored:
     """An evaluation from its file, its folder, or the folder of the run that was evaluated.
 
+    The name of a model that comes with farframe means the evaluation that lies beside its weights.
+
     Raises:
         ValueError: if there is none, or it is damaged or of another version of farframe.
     """
     places = [path] if path.is_file() else [path / NAME, path / "evaluation" / NAME]
+    packaged = found_by_name(path)
+    places += [packaged / NAME] if packaged else []
     file = next((place for place in places if place.is_file()), None)
     if file is None:
         raise ValueError(f"{path} holds no {NAME}: run `farframe evaluate` on it first")
@@ -72,7 +92,24 @@ def read_evaluation(path: Path) -> Stored:
 
 
 def compare(evaluations: Sequence[Stored]) -> Iterator[Table | str]:
-    """Tables of all that the evaluations share, one column each.
+    """Tables of all that the evaluations share, one column each, and the first against each other.
+
+    Raises:
+        ValueError: if they are not of one protocol, naming the difference.
+    """
+    check_protocols(evaluations)
+    for quantity in PRINTED:
+        sheet = _sheet(evaluations, quantity)
+        if sheet is not None:
+            yield sheet
+    yield from _lines(evaluations)
+    first, *others = evaluations
+    for other in others:
+        yield from _against(first, other)
+
+
+def check_protocols(evaluations: Sequence[Stored]) -> None:
+    """Complain about evaluations that can't be compared.
 
     Raises:
         ValueError: if they are not of one protocol, naming the difference.
@@ -86,11 +123,50 @@ def compare(evaluations: Sequence[Stored]) -> Iterator[Table | str]:
                 f"{first.path} and {other.path} are not of one protocol, so their numbers can't be "
                 f"compared: {'; '.join(apart[:3])}{more}"
             )
-    for quantity in PRINTED:
-        sheet = _sheet(evaluations, quantity)
-        if sheet is not None:
-            yield sheet
-    yield from _lines(evaluations)
+
+
+def pair(first: Stored, other: Stored) -> dict[str, Paired]:
+    """By quantity how two evaluations of one protocol differ, over the whole horizon.
+
+    Encodings' errors are left out: their scale is each model's own.
+
+    Raises:
+        ValueError: if one has no clips.csv beside it.
+    """
+    a, b = first.clips(), other.clips()
+    names = [name for name, what in QUANTITIES.items() if what.sign and name != "enc_mse"]
+    shared = [n for n in names if key("model", n) in a.means and key("model", n) in b.means]
+    return {
+        n: paired(
+            a.means[key("model", n)], b.means[key("model", n)], a.recordings, QUANTITIES[n].sign
+        )
+        for n in shared
+    }
+
+
+def _against(first: Stored, other: Stored) -> Iterator[Table | str]:
+    """The paired test of two evaluations, or why there is none."""
+    try:
+        found = pair(first, other)
+    except ValueError as error:
+        yield f"no test of {first.title} against {other.title}: {error}"
+        return
+    some = next(iter(found.values()))
+    yield f"{first.title} against {other.title}: means over the horizon, clip by clip"
+    sheet = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in ("", "gain", "95 %", "p", "better on"):
+        sheet.add_column(head, justify="right" if head else "left", no_wrap=True)
+    for name, pair_ in found.items():
+        digits = QUANTITIES[name].digits + 1
+        mean = f"{pair_.gain.mean:+.{digits}f}"
+        spread = between(pair_.gain, digits, "+")
+        title = QUANTITIES[name].title
+        sheet.add_row(title, mean, spread, shown_p(pair_.p), f"{pair_.better:.0%}")
+    yield sheet
+    yield (
+        f"gain: positive where {first.title} is better; {some.clips} clips of {some.recordings} "
+        "recordings; p: two-sided sign-flip test over recordings"
+    )
 
 
 def _sheet(evaluations: Sequence[Stored], quantity: str) -> Table | None:
@@ -137,3 +213,25 @@ def _lines(evaluations: Sequence[Stored]) -> Iterator[str]:
             said.append(f"FVD {', '.join(f'{d:.1f}' for d in content['fvd']['model'])}")
         said += [f"{name.replace('_', ' ')} {s:.1%}" for name, s in content["world"].items()]
         yield f"{evaluation.title}: {'; '.join(said)}"
+
+
+def write_tests(path: Path, evaluations: Sequence[Stored]) -> None:
+    """Write the first evaluation's paired test against each other as JSON.
+
+    Raises:
+        ValueError: if one has no clips.csv beside it, or the file can't be written.
+    """
+    first, *others = evaluations
+    tests = [
+        {
+            "first": first.card[MADE],
+            "other": other.card[MADE],
+            "tests": {name: found.to_json() for name, found in pair(first, other).items()},
+        }
+        for other in others
+    ]
+    try:
+        with replacing(path) as partial:
+            partial.write_text(json.dumps(tests, indent=1, allow_nan=False) + "\n", "utf-8")
+    except OSError as error:
+        raise ValueError(f"--json {path} can't be written: {error.strerror}") from None

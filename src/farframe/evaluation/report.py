@@ -24,6 +24,7 @@ from farframe.evaluation.setting import Setting
 from farframe.evaluation.table import Row, confidence, quantities, subjects, table
 from farframe.evaluation.tally import significant
 from farframe.prediction_files import check_writable
+from farframe.pretrained.folder import is_exported
 from farframe.run import locate
 from farframe.video import comparison, write_video
 
@@ -50,21 +51,25 @@ def evaluate_run(
     """Measure a trained run and write ``evaluation.json``, ``clips.csv``, the page and videos.
 
     Args:
-        run: the run's folder (its newest checkpoint is taken), or one checkpoint's folder.
+        run: what ``farframe.load`` takes.
         options: what to measure, and on what.
         protocol: the standard protocol that the options are of; how they differ is noted.
         out: folder to write into, or the JSON file if it ends in ``.json``, which is then written
-            alone (None: ``<run>/evaluation``).
+            alone (None: ``<run>/evaluation``; an exported model is left as it is and needs one).
         device: where to compute, as in ``train.device``.
 
     Raises:
-        ValueError: if ``out`` can't be written, or weights that a metric needs are missing.
+        ValueError: if ``out`` can't be written or is missing, or weights that a metric needs are.
         DataError: if the data can't be read, or its clips are too short for the horizon.
     """
     folder, _ = locate(run)
-    file = _target(folder / "evaluation" if out is None else out)
+    given = is_exported(folder)
+    if given and out is None:
+        raise ValueError(f"{run} is an exported model and left as it is: name a folder with --out")
+    file = _target(out or folder / "evaluation")
     alone = out is not None and out.suffix == ".json"
-    at = Setting.of(run, options, protocol, device)
+    cache = file.parent / "cache" if given else None
+    at = Setting.of(run, options, protocol, device, cache)
     file.parent.mkdir(parents=True, exist_ok=True)
     sweep(file.parent)
     written = [file]
@@ -75,7 +80,7 @@ def evaluate_run(
     rows = table(evaluation)
     file.unlink(missing_ok=True)  # it stands only beside files of its own, and so comes last
     written += _videos(at, evaluation, file.parent)
-    title = f"{run} at step {card['made']['step']}: {evaluation.clips} clips of {at.data.path}"
+    title = f"{at.found.name} at step {at.found.step}: {evaluation.clips} clips of {at.data.path}"
     title += f", split {options.split}"
     if not alone:
         pictures = gallery(

@@ -17,8 +17,7 @@ from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
 from farframe.evaluation.subjects import BASELINES
 from farframe.evaluation.tally import REPLICATES
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.run import load, load_config, locate
-from farframe.training.checkpoint import latest, verify
+from farframe.run import Found, find, load_config
 
 logger = logging.getLogger(__name__)
 
@@ -27,9 +26,7 @@ logger = logging.getLogger(__name__)
 class Setting:
     """A model, clips, and what is measured of them."""
 
-    run: Path
-    checkpoint: Path
-    step: int
+    found: Found
     options: EvaluateOptions
     protocol: str
     model: HierarchicalModel
@@ -41,29 +38,30 @@ class Setting:
     what: Measuring
 
     @staticmethod
-    def of(run: Path, options: EvaluateOptions, protocol: str, device: str) -> Setting:
-        """Open a run and data as the options say.
+    def of(
+        run: Path, options: EvaluateOptions, protocol: str, device: str, cache: Path | None = None
+    ) -> Setting:
+        """Open a run and data as the options say; ``cache`` is for decoded frames (None: RUN's).
 
         Raises:
             ValueError: if weights that a metric needs are missing, or options don't fit the model.
             DataError: if the data can't be read, or its clips are too short for the horizon.
         """
-        folder, checkpoint = locate(run)
-        checkpoint = checkpoint or latest(folder).path
-        data = _data(folder, options, protocol)
-        model = load(checkpoint, device=device)
+        found = find(run)
+        data = _data(found.folder, options, protocol)
+        model = found.load(device)
         context = _context(options, model)
         what = _measuring(options, model, context)
-        source = open_source(data, model.config.frame_size, cache_dir=folder / "cache")
+        source = open_source(
+            data, model.config.frame_size, cache_dir=cache or found.folder / "cache"
+        )
         _check_actions(source, model, data)
         windows = _windows(source, data, options, context)
         indices = windows.spread(options.clips)
         if what.fvd:
             check_clips(len(indices))
         setting = Setting(
-            run=run,
-            checkpoint=checkpoint,
-            step=verify(checkpoint),
+            found=found,
             options=options,
             protocol=protocol,
             model=model,

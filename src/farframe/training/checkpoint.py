@@ -189,10 +189,27 @@ def load_weights(module: nn.Module, checkpoint: Path | Checkpoint, name: str) ->
         DamagedError: if the file can't be read.
     """
     file = (checkpoint.path if isinstance(checkpoint, Checkpoint) else checkpoint) / name
+    fill(module, read_tensors(file), file)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file.
+
+    Raises:
+        DamagedError: if it can't be read.
+    """
     try:
-        tensors = safetensors.torch.load_file(file)
+        return safetensors.torch.load_file(file)
     except (OSError, SafetensorError) as error:
         raise DamagedError(f"{file} can't be read: {error}") from None
+
+
+def fill(module: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:
+    """Fill ``module`` from tensors that were read from ``file``, strictly.
+
+    Raises:
+        ValueError: if a tensor is missing, left over, or of another shape or type.
+    """
     own = cast("dict[str, Tensor]", module.state_dict())
     missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or extra:

@@ -18,6 +18,7 @@ from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
 from farframe.data.source import ClipSource, open_source
 from farframe.data.splits import segments
+from farframe.pretrained.folder import is_exported
 from farframe.run import (
     CONFIG,
     RunConfig,
@@ -181,11 +182,17 @@ def claimed(out: Path, world: World) -> Generator[None, None, None]:
     """Make ``out`` and hold its lock, which the system frees when this process dies.
 
     Raises:
-        ValueError: if it can't be made or written, or another process trains in it.
+        ValueError: if it can't be made or written, is an exported model, or another process trains
+            in it.
     """
     if not world.first:
         yield
         return
+    if is_exported(out):
+        raise ValueError(
+            f"{out} is an exported model, and left as it is: start a training from it with "
+            f"--train.start-from {out} and another --out"
+        )
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -19,6 +19,7 @@ from farframe.interop.tf_names import is_checkpoint, open_checkpoint
 from farframe.interop.vgg import encoder_start
 from farframe.interop.vgg_cache import imagenet_weights
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.pretrained.names import found_by_name
 from farframe.run import RunConfig, load, load_config
 
 _NOISE = "predictor.noise."
@@ -76,7 +77,7 @@ def _from_vgg(named: str, config: ModelConfig) -> Start:
 
 
 def _from_networks(path: Path, config: ModelConfig, fresh_predictor: bool) -> Start:
-    if path.is_dir():
+    if path.is_dir() or found_by_name(path):
         theirs, stored = load_config(path).model, cast("dict[str, Tensor]", load(path).state_dict())
     elif is_checkpoint(path):
         found = read_networks(path, _as_in(config, path)).model

@@ -14,6 +14,7 @@ farframe: train on video, then predict it far into the future
                                                   predict what follows on a video, as videos
   farframe evaluate RUN [--data PATH]             measure over the horizon, against baselines
   farframe compare RUN RUN ...                    evaluations of one protocol side by side
+  farframe study shapes|ablations                 the paper's studies (docs/studies.md)
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is

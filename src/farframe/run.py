@@ -28,6 +28,7 @@ from farframe.atomic import replacing
 from farframe.config import DataConfig, ModelConfig, TrainConfig, check
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode
+from farframe.run_history import completed
 from farframe.training import checkpoint
 from farframe.training.distributed import pick_device
 
@@ -266,7 +267,7 @@ def _read(run: Path) -> tuple[RunConfig, str]:
         version = record.get("format")
         check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
         record = _keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
-        return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
+        return RunConfig.from_dict(completed(record["run"])), str(record["data_fingerprint"])
     except ValueError as error:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
 

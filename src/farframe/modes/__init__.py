@@ -6,10 +6,11 @@ from farframe.modes.base import Group, Networks, TrainingMode, Update
 from farframe.modes.e2e import E2E
 from farframe.modes.e2e_pose import E2EPoseJoint, E2EPoseSeparate
 from farframe.modes.epev import EPEV
+from farframe.modes.epev_e2e import EPEVE2E
 from farframe.modes.epev_gan import EPEVGAN
 from farframe.modes.individual import Individual
 
-Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN
+Mode = E2E | EPEV | Individual | E2EPoseJoint | E2EPoseSeparate | EPEVGAN | EPEVE2E
 MODES: dict[str, type[Mode]] = {mode.tag: mode for mode in get_args(Mode)}
 
 SEED_DEFAULT = E2E.tag

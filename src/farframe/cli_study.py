@@ -14,6 +14,7 @@ from tyro.conf import arg as Arg
 from farframe.cli_evaluate import Shown
 from farframe.cli_parse import parse
 from farframe.cli_words import UsageError, unknown
+from farframe.studies.ablations_options import AblationsOptions
 from farframe.studies.shapes_options import ShapesOptions
 from farframe.studies.starting import TrainingOptions
 
@@ -39,9 +40,24 @@ class ShapesArgs:
     training: OmitArgPrefixes[TrainingOptions] = field(default_factory=TrainingOptions)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AblationsArgs:
+    """Train a preset without one thing or another, each in a folder of its own, and compare."""
+
+    out: Annotated[Path, Arg(metavar="DIR")]
+    """Folder of the runs and the results; a study begun there is gone on with."""
+    device: str = "auto"
+    """cpu, cuda, cuda:1, ...; auto takes the GPU if there is one."""
+    measuring: OmitArgPrefixes[AblationsOptions] = field(default_factory=AblationsOptions)
+    training: OmitArgPrefixes[TrainingOptions] = field(default_factory=TrainingOptions)
+
+
 def run_study(args: Sequence[str]) -> list[Shown]:
     """Do what `farframe study ARGS` asks for and return what to show."""
-    words: dict[str, Callable[[list[str]], list[Shown]]] = {"shapes": _shapes}
+    words: dict[str, Callable[[list[str]], list[Shown]]] = {
+        "shapes": _shapes,
+        "ablations": _ablations,
+    }
     word, *rest = args or [""]
     if word in ("-h", "--help"):
         return [USAGE.rstrip()]
@@ -62,6 +78,22 @@ def _shapes(args: list[str]) -> list[Shown]:
         parsed.judging,
         parsed.training,
         out=parsed.out,
+        device=parsed.device,
+        reporter=ConsoleReporter(Console()),
+    )
+    return [*drawn(study), *(f"wrote {path}" for path in study.written)]
+
+
+def _ablations(args: list[str]) -> list[Shown]:
+    parsed = parse(AblationsArgs, args, "farframe study ablations")
+    from farframe.studies.ablations import study_ablations
+    from farframe.studies.ablations_table import drawn
+    from farframe.training.progress import ConsoleReporter
+
+    study = study_ablations(
+        parsed.out,
+        parsed.measuring,
+        parsed.training,
         device=parsed.device,
         reporter=ConsoleReporter(Console()),
     )

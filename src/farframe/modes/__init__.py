@@ -29,6 +29,8 @@ SEED_NAMES: dict[str, str] = {
 __all__ = [
     "E2E",
     "EPEV",
+    "EPEVE2E",
+    "EPEVGAN",
     "MODES",
     "SEED_DEFAULT",
     "SEED_NAMES",

@@ -33,12 +33,16 @@ class Quartiles:
 
 
 def share(of: Bool[np.ndarray, " clips"]) -> Estimate:
-    """The share of clips, with Wilson's interval.
+    """The share of clips, with Wilson's interval."""
+    return wilson(float(of.mean()), len(of))
+
+
+def wilson(p: float, count: int) -> Estimate:
+    """A share of ``count`` clips with Wilson's interval.
 
     Resampling would say that a share of 0 or 1 is certain; Wilson's interval of 0 in 64 clips
     reaches to 5.7 %.
     """
-    count, p = len(of), float(of.mean())
     z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
     middle = (p + z * z / (2 * count)) / (1 + z * z / count)
     spread = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)

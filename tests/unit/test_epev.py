@@ -10,6 +10,7 @@ import torch
 from farframe.config import ModelConfig
 from farframe.losses import scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes import E2E, EPEVE2E
 from farframe.modes.base import Networks
 from farframe.modes.epev import EPEV, choose_frames, relative_error
 from farframe.types import Batch
@@ -103,3 +104,19 @@ def test_every_frame_size(size: int, encoder: str) -> None:
     drawn = model.predict(frames, horizon=2)
     assert drawn.frames.shape == (1, 2, 3, size, size)
     assert drawn.masks.shape == (1, 2, 1, size, size)
+
+
+def test_epev_and_e2e_is_the_sum_of_both() -> None:
+    nets, gradients = Networks(HierarchicalModel(replace(TINY, context_frames=2)), {}), []
+    empty = torch.zeros(2, 5, 0)
+    frames = torch.rand(2, 5, 3, 32, 32)
+    batch = Batch(frames=frames, actions=empty, poses=empty, ids=("", ""))
+    flags = {"enc_pred_weight": 0.3, "enc_pred_delay": 0.0}
+    for modes in ((EPEV(**flags), E2E()), (EPEVE2E(**flags, van_weight=0.5),)):
+        nets.zero_grad()
+        for mode, weight in zip(modes, (1.0, 0.5), strict=False):
+            [update] = mode.updates(nets, batch, 9)
+            (weight * update.total()).backward()
+        gradients.append([p.grad.clone() for p in nets.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)

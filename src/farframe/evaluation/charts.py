@@ -64,19 +64,19 @@ def line_chart(title: str, lines: Sequence[Line], axis: str = "frame after the c
         parts.append(
             f'<text class="tick y" x="{_LEFT - 8}" y="{y}">{tick_text(tick, ticks)}</text>'
         )
-    for frame in decades(count) if far else _frames(count):
+    for frame in decades(count) if far else round_frames(count):
         x, _ = at(frame, low).split(",")
         parts.append(f'<text class="tick x" x="{x}" y="{HEIGHT - _BOTTOM + 18}">{frame}</text>')
     middle = f'x="{_LEFT + inner / 2}" y="{HEIGHT - 3}"'
     note = ", logarithmic" if far else ""
     parts.append(f'<text class="axis" {middle}>{html.escape(axis)}{note}</text>')
     spaced = np.geomspace if far else np.linspace
-    shown = spaced(1, count, min(count, _MOST_POINTS)).round().astype(int)
+    shown = np.unique(spaced(1, count, min(count, _MOST_POINTS)).round().astype(int) - 1).tolist()
     name = f"plot-{''.join(c for c in title.lower() if c.isalnum())}"
     area = f'x="{_LEFT}" y="{_TOP - 3}" width="{inner}" height="{tall + 6}"'
     parts.append(f'<clipPath id="{name}"><rect {area}/></clipPath><g clip-path="url(#{name})">')
     for line in lines[::-1]:  # the first is drawn last, over the others
-        there = range(len(line.times)) if line.frames else np.unique(shown) - 1
+        there = range(len(line.times)) if line.frames else shown
         parts += _drawn(line, [k for k in there if np.isfinite(line.curve.mean[k])], at)
     parts.append(f'</g><path class="cursor" d="M0,{_TOP}V{HEIGHT - _BOTTOM}"/></svg>')
     return "".join(parts)
@@ -137,7 +137,7 @@ def tick_text(value: float, ticks: Sequence[float]) -> str:
     return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _frames(count: int) -> list[int]:
+def round_frames(count: int) -> list[int]:
     """Frames that the axis names: the first, the last, and round ones between."""
     if count <= 2:
         return list(range(1, count + 1))

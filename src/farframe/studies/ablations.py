@@ -59,7 +59,7 @@ def study_ablations(
     for number, name in enumerate(names, 1):
         reporter.line(f"{name} ({number} of {len(names)}): {known[name].summary}")
         run = out / name
-        trained(_with_start(known[name], out, run), run, reporter)
+        trained(with_start(known[name], out, run), run, reporter)
         later = options.later(known, name)
         at = Setting.of(run, options.measuring(later), "", device)
         results.append(_measured(at, name, known[name], later, device))
@@ -69,7 +69,7 @@ def study_ablations(
     return study
 
 
-def _with_start(ablation: Ablation, out: Path, run: Path) -> RunConfig:
+def with_start(ablation: Ablation, out: Path, run: Path) -> RunConfig:
     """The run, starting from where it says, or from where it once did if it has begun."""
     config = ablation.config
     if not ablation.start:

@@ -72,7 +72,7 @@ def write_strips(path: Path, drawn: Mapping[str, Shots]) -> None:
 def write_chart(path: Path, study: AblationsStudy) -> None:
     """PSNR and sharpness of each over the horizon."""
     charts = [
-        plot(QUANTITIES[what].title, "frame after the base's context, logarithmic",
+        plot(QUANTITIES[what].title, "frame after the base's context",
              [_series(study, name, what, n) for n, name in enumerate(study.results)])
         for what in CHARTS
     ]  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
-from farframe.evaluation.charts import decades, round_ticks, tick_text
+from farframe.evaluation.charts import LINEAR, decades, round_frames, round_ticks, tick_text
 
 WIDTH, HEIGHT = 620, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 70, 46
@@ -27,7 +27,7 @@ class Series:
 
     name: str
     colour: Colour
-    x: Sequence[float]
+    x: Sequence[int]
     y: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()
@@ -35,56 +35,70 @@ class Series:
 
 
 def plot(
-    title: str, x_title: str, series: Sequence[Series], top: float | None = None
+    title: str,
+    x_title: str,
+    series: Sequence[Series],
+    limits: tuple[float | None, float | None] = (None, None),
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A chart over a logarithmic axis of frames; ``top`` is the highest value shown."""
+    """A chart over frames, on a logarithmic axis if there are many.
+
+    ``limits`` are the lowest and the highest value shown (None: what the data need).
+    """
     image = Image.new("RGB", (WIDTH * _FINE, HEIGHT * _FINE), _PAGE)
     draw = ImageDraw.Draw(image, "RGBA")
     values = [v for s in series for v in (*s.y, *s.low, *s.high) if math.isfinite(v)] or [0.0, 1.0]
-    ticks = round_ticks(min(0.0, *values), max(values) if top is None else top)
+    bottom, top = (
+        end if end is not None else pick(values)
+        for end, pick in zip(limits, (min, max), strict=True)
+    )
+    ticks = round_ticks(bottom, top)
     spots = [x for s in series for x in s.x]
-    at = _scale(min(spots), max(spots), ticks[0], ticks[-1])
-    _axes(draw, at, ticks, min(spots), max(spots))
+    first, last = min(spots), max(spots)
+    far = last > LINEAR
+    at = _scale(first, last, ticks, far)
+    names = decades(last) if far else round_frames(last)
+    _axes(draw, at, ticks, [frame for frame in names if frame >= first], (first, last))
     for line in reversed(series):  # the first is drawn last, over the others
         _line(draw, at, line, ticks[-1])
-    _words(draw, title, x_title, series)
+    _words(draw, title, f"{x_title}, logarithmic" if far else x_title, series)
     return np.asarray(image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS))
 
 
-def _scale(first: float, last: float, low: float, high: float) -> Callable[[float, float], Place]:
+def _scale(
+    first: int, last: int, ticks: Sequence[float], far: bool
+) -> Callable[[int, float], Place]:
     """From a frame and a value to a place in the large picture."""
-    span = math.log(last / first) or 1.0
     wide, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
 
-    def at(x: float, y: float) -> Place:
-        across = _LEFT + wide * math.log(x / first) / span
-        down = _TOP + tall * (1 - (y - low) / (high - low))
-        return across * _FINE, down * _FINE
+    def at(x: int, y: float) -> Place:
+        gone, whole = (x / first, last / first) if far else (x - first, max(last - first, 1))
+        share = math.log(gone) / (math.log(whole) or 1.0) if far else gone / whole
+        down = _TOP + tall * (1 - (y - ticks[0]) / (ticks[-1] - ticks[0]))
+        return (_LEFT + wide * share) * _FINE, down * _FINE
 
     return at
 
 
 def _axes(
     draw: ImageDraw.ImageDraw,
-    at: Callable[[float, float], Place],
+    at: Callable[[int, float], Place],
     ticks: Sequence[float],
-    first: float,
-    last: float,
+    frames: Sequence[int],
+    ends: tuple[int, int],
 ) -> None:
     for tick in ticks:
-        (x, y), (end, _) = at(first, tick), at(last, tick)
+        (x, y), (end, _) = at(ends[0], tick), at(ends[1], tick)
         draw.line([(x, y), (end, y)], _RULE, _FINE)
         text = tick_text(tick, list(ticks))
         draw.text((x - 8 * _FINE, y), text, _SOFT, _font(12), anchor="rm")
-    for frame in decades(round(last)):
-        if frame >= first:
-            x, y = at(frame, ticks[0])
-            draw.line([(x, y), (x, y + 4 * _FINE)], _SOFT, _FINE)
-            draw.text((x, y + 7 * _FINE), f"{frame:,}", _SOFT, _font(12), anchor="mt")
+    for frame in frames:
+        x, y = at(frame, ticks[0])
+        draw.line([(x, y), (x, y + 4 * _FINE)], _SOFT, _FINE)
+        draw.text((x, y + 7 * _FINE), f"{frame:,}", _SOFT, _font(12), anchor="mt")
 
 
 def _line(
-    draw: ImageDraw.ImageDraw, at: Callable[[float, float], Place], line: Series, top: float
+    draw: ImageDraw.ImageDraw, at: Callable[[int, float], Place], line: Series, top: float
 ) -> None:
     """A band and a line, cut off at ``top``."""
     if line.low and line.high:

@@ -60,7 +60,7 @@ def measure(
     Raises:
         ValueError: if a prediction is not finite.
     """
-    seen: dict[str, list[tuple[Any, ...]]] = {name: [] for name in SUBJECTS}
+    seen: dict[str, list[tuple[np.ndarray, ...]]] = {name: [] for name in SUBJECTS}
     ids = hashlib.sha256()
     with resting(at.model):
         for start in range(0, len(at.indices), batch_size):
@@ -74,7 +74,7 @@ def measure(
     return Measured(
         frames=tuple(frames),
         subjects={
-            name: Judged(*(np.array(part) for part in zip(*rows, strict=True)))
+            name: Judged(*(np.stack(part) for part in zip(*rows, strict=True)))
             for name, rows in seen.items()
         },
         ids=ids.hexdigest(),
@@ -112,7 +112,7 @@ def drawn(
 
 def _judged(
     pictures: UInt8[np.ndarray, "n c h w"], clip: Clip, context: int
-) -> tuple[list[int], list[float], list[float]]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Verdict, error of position and of size of each picture."""
     codes: list[int] = []
     away: list[float] = []
@@ -126,7 +126,7 @@ def _judged(
         distances = _errors(seen, truth)
         away.append(side * distances[0])
         larger.append(side * distances[1])
-    return codes, away, larger
+    return np.array(codes, np.int8), np.array(away), np.array(larger)
 
 
 def _errors(seen: Seen, truth: Mapping[str, Any]) -> tuple[float, float]:

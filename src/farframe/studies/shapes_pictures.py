@@ -26,7 +26,7 @@ COLOURS: Mapping[str, Colour] = {
     "linear": (224, 138, 30),
     "oracle": (42, 157, 143),
 }
-X_TITLE = "frame of the clip, logarithmic"
+X_TITLE = "frame of the clip"
 
 
 def write_strips(path: Path, at: Setting, options: ShapesOptions) -> None:
@@ -53,11 +53,14 @@ def write_chart(path: Path, study: ShapesStudy) -> None:
         f"Position error, pixels of {side} (median, quartiles)",
         X_TITLE,
         [_errors(study, name) for name in COLOURS],
+        (0.0, None),
     )
     names = {"right": "right", "in_place": "right, and in place"}
     lines = [_shares(study, "model", what, text) for what, text in names.items()]
     lines += [_shares(study, "oracle", "in_place", "in place, oracle")]
-    shares = plot("Right shape in the right colour, % (95 % intervals)", X_TITLE, lines, 100.0)
+    shares = plot(
+        "Right shape in the right colour, % (95 % intervals)", X_TITLE, lines, (0.0, 100.0)
+    )
     write_png(path, np.concatenate((away, shares), 1))
 
 

@@ -17,6 +17,7 @@ farframe: train on video, then predict it far into the future
   farframe compare RUN RUN ...                    evaluations of one protocol side by side
   farframe models                                 the models that come with farframe
   farframe export RUN --out DIR                   a run's model as a small folder, with its card
+  farframe study shapes|ablations                 the paper's studies (docs/studies.md)
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is

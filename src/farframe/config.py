@@ -56,6 +56,9 @@ class ModelConfig:
     decoder_parts: int = 0
     """Parts of the first frame that the decoder can move instead of drawing them (0: it draws all,
     as the original)."""
+    decoder_first_frame: Literal["seen", "blank"] = "seen"
+    """Whether the decoder is shown the first frame, as in the original, or a blank one instead, and
+    draws every pixel from the encoding alone: an ablation (`farframe study ablations`)."""
     pred_cells: int = 21
     """LSTM cells in the predictor's stack: odd, at least 3."""
     pred_units: int = 0
@@ -87,6 +90,12 @@ class ModelConfig:
             "pred_units",
             "pred_noise_std",
             "lstm_state_noise_stddev",
+        )
+        check(
+            self.decoder_first_frame == "seen" or self.decoder_parts == 0,
+            "model.decoder_parts",
+            self.decoder_parts,
+            "must be 0 with model.decoder_first_frame 'blank', from which no part could be moved",
         )
         for name in ("enc_keep_prob", "van_keep_prob"):
             value = getattr(self, name)

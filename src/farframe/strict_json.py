@@ -36,7 +36,7 @@ def mapping(values: object, where: str) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
-ADDED = frozenset({"train.fresh_predictor", "mode.lpips_weight"})
+ADDED = frozenset({"model.decoder_first_frame", "train.fresh_predictor", "mode.lpips_weight"})
 """Fields that runs of an earlier farframe lack: their defaults are what it did."""
 
 

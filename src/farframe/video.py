@@ -131,12 +131,13 @@ def strip(
     rows: Mapping[str, Sequence[UInt8[np.ndarray, "h w 3"] | None]],
     times: Sequence[int],
     least: int = 96,
+    heads: Sequence[str] = (),
 ) -> UInt8[np.ndarray, "h2 w2 3"]:
     """One picture of a prediction: a named row for each of ``rows``, a column for each time.
 
     ``times`` count frames from the end of the context as everywhere: 1 is the first predicted
     frame, 0 the last given one, bordered green like all before it. Where a row has ``None``
-    nothing is known and the cell stays empty.
+    nothing is known and the cell stays empty. ``heads`` are the columns' titles, if not the times.
     """
     given = np.asarray(times) <= 0
     size = next(cell.shape for row in rows.values() for cell in row if cell is not None)
@@ -149,11 +150,9 @@ def strip(
         framed[[cell is None for cell in row]] = _BLANK
         lines.append(_joined([_caption(name, margin, framed.shape[1]), *framed], axis=1))
     width = (lines[0].shape[1] - margin) // len(times) - _GAP
-    heads = [
-        _caption("frame", margin, 16),
-        *(_caption(f"{t:+d}" if t else "0", width, 16) for t in times),
-    ]
-    sheet = _joined([_joined(heads, axis=1), *lines], axis=0)
+    titles = heads or [f"{t:+d}" if t else "0" for t in times]
+    top = [_caption("frame", margin, 16), *(_caption(title, width, 16) for title in titles)]
+    sheet = _joined([_joined(top, axis=1), *lines], axis=0)
     return np.pad(sheet, ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=_PAGE[0])
 
 

@@ -227,8 +227,8 @@ MODE_TAGS = {path.stem for path in MODE_FILES} | {name.lower() for name in MODE_
 
 
 def knows_modes(path: Path) -> bool:
-    presets = PACKAGE / "presets.py", PACKAGE / "presets_seed.py"
-    return path.parent.name == "modes" or path in (*presets, SEED_ENTRY)
+    presets = path.parent == PACKAGE and path.stem.startswith("presets")
+    return path.parent.name == "modes" or presets or path == SEED_ENTRY
 
 
 def docstrings(module: ast.Module) -> set[ast.AST]:

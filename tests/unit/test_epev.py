@@ -11,6 +11,7 @@ import torch
 from farframe.config import ModelConfig
 from farframe.losses import POSE_DIM, pose_error, scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes import E2E, EPEVE2E
 from farframe.modes.base import Networks
 from farframe.modes.epev import EPEV, choose_frames, perceptual, relative_error
 from farframe.modes.epev_pose import EPEVPose
@@ -124,3 +125,19 @@ def test_lpips_without_its_weights_is_told_at_once(
     perceptual.cache_clear()
     with pytest.raises(ValueError, match="run `farframe weights get lpips`"):
         EPEV(lpips_weight=0.1).extra_networks(TINY)
+
+
+def test_epev_and_e2e_is_the_sum_of_both() -> None:
+    nets, gradients = Networks(HierarchicalModel(replace(TINY, context_frames=2)), {}), []
+    empty = torch.zeros(2, 5, 0)
+    frames = torch.rand(2, 5, 3, 32, 32)
+    batch = Batch(frames=frames, actions=empty, poses=empty, ids=("", ""))
+    flags = {"enc_pred_weight": 0.3, "enc_pred_delay": 0.0}
+    for modes in ((EPEV(**flags), E2E()), (EPEVE2E(**flags, van_weight=0.5),)):
+        nets.zero_grad()
+        for mode, weight in zip(modes, (1.0, 0.5), strict=False):
+            [update] = mode.updates(nets, batch, 9)
+            (weight * update.total()).backward()
+        gradients.append([p.grad.clone() for p in nets.parameters()])
+    for a, b in zip(*gradients, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-7)

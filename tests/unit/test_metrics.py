@@ -97,6 +97,23 @@ def test_every_metric_gives_one_number_per_frame(name: str) -> None:
     assert ((worse < curve) if name in {"psnr", "ssim"} else (worse > curve)).all()
 
 
+def test_sharpness_is_the_share_of_the_gradients_energy() -> None:
+    _, truth = clips(6, 0.1)
+    torch.testing.assert_close(METRICS["sharpness"](truth, truth), torch.ones(2, 3))
+    paler = METRICS["sharpness"](0.5 + 0.5 * truth, truth)
+    torch.testing.assert_close(paler, torch.full((2, 3), 0.25), atol=1e-3, rtol=0)
+    blurred = torch.nn.functional.avg_pool2d(
+        truth.flatten(0, 1), 5, 1, 2, count_include_pad=False
+    ).unflatten(0, (2, 3))
+    assert (METRICS["sharpness"](blurred, truth) < 0.95).all()
+    down, across = (np.gradient(truth[1, 2].double().numpy(), axis=a) for a in (1, 2))
+    plain = truth.clone()
+    plain[1, 2] = 0.3
+    assert METRICS["sharpness"](plain, truth)[1, 2].item() == pytest.approx(
+        1e-6 / ((down**2).mean() + (across**2).mean()), rel=0.2
+    )
+
+
 def test_mistakes_are_refused() -> None:
     # The shape annotations refuse these too, but only under pytest: a user meets this check.
     pred, truth = clips(5, 0.1)

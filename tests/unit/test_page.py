@@ -137,20 +137,20 @@ def test_it_has_all_of_an_evaluation(page: Page) -> None:
     assert "runs/<script>alert(1)</script> at step 4" in text
     for words in ("Best clip", "Median clip", "Worst clip", "sample 3", "perfect predictor", "123"):
         assert words in text
-    assert len(page.all("tr", "group")) == 8  # psnr, ssim, ..., diversity
+    assert len(page.all("tr", "group")) == 9  # psnr, ssim, ..., diversity
     found = json.loads(page.texts[[t.startswith("{") for t in page.texts].index(True)])
     assert found == CARD
 
 
 def test_charts_have_every_curve(page: Page) -> None:
     panels = [a for a in page.all("div", "panel") if "data-curves" in a]
-    assert len(panels) == len(page.all("svg", "chart")) == 8
+    assert len(panels) == len(page.all("svg", "chart")) == 9
     [names] = {tuple(css for css, _, _ in json.loads(panels[0]["data-curves"]))}
     assert names == ("model", "model_best", "model_worst", *BASELINES)
     lines = page.all("polyline", "line model")
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(len(line["points"].split()) == HORIZON for line in lines)
-    assert len(page.all("polygon", "band model")) == 8
+    assert len(page.all("polygon", "band model")) == 9
 
 
 def image(address: str) -> np.ndarray:

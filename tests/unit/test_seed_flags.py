@@ -112,7 +112,7 @@ def test_the_table_is_complete() -> None:
 
 
 def test_every_mode_has_a_name() -> None:
-    assert set(SEED_NAMES.values()) == set(MODES)
+    assert set(SEED_NAMES.values()) == set(MODES) - {"epev_e2e"}  # no flag of its was for that
     for name, tag in SEED_NAMES.items():
         robot = {"dataset_type": "robot", "enc_size": 12, "model_mode": name}
         assert seed_run(TRAIN | robot).config.mode.tag == tag

@@ -100,12 +100,33 @@ def test_a_right_shape_may_be_in_the_wrong_place() -> None:
     assert (seen["right"], seen["in_place"]) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize(("share", "verdict"), [(0.35, "vanished"), (0.8, "right")])
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [(0.35, "vanished"), (0.55, "wrong_shape"), (0.6, "wrong_shape"), (0.8, "right")],
+)
 def test_a_pale_shape_is_no_shape(share: float, verdict: str) -> None:
     frames, labels = pictures(32)
     background = np.array(BACKGROUND)[:, None, None]
     pale = background + (frames.astype(float) - background) * share
     assert judge(pale.astype(np.uint8), labels)[verdict] == 1.0
+
+
+def test_a_half_transparent_ghost_beside_the_shape_is_not_right() -> None:
+    """Where the mask is half way, the first frame shines through."""
+    now, before = pictures(32, later=9), pictures(32)
+    background = np.array(BACKGROUND)[:, None, None]
+    ghost = background + (before[0].astype(float) - background) * 0.5
+    doubled = np.maximum(now[0], ghost.astype(np.uint8))
+    apart = np.linalg.norm(now[1]["position"] - before[1]["position"], axis=1) > 0.35
+    assert apart.sum() > 20
+    assert judge(doubled[apart], {n: v[apart] for n, v in now[1].items()})["right"] < 0.05
+
+
+def test_a_copy_of_the_first_frame_is_right_but_not_in_place() -> None:
+    first, (_, labels) = pictures(32)[0], pictures(32, later=7)
+    seen = judge(first, labels)
+    assert seen["right"] == 1.0
+    assert seen["in_place"] < 0.2
 
 
 def test_two_shapes_are_not_one() -> None:

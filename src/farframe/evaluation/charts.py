@@ -30,11 +30,18 @@ class Line:
     """Whether to draw its interval."""
     scales: bool = True
     """Whether the axis must hold it: if not, it may leave the chart."""
+    frames: Sequence[int] = ()
+    """The frames of its numbers, if they are not 1, 2, ..."""
+
+    @property
+    def times(self) -> Sequence[int]:
+        """The frames of its numbers."""
+        return self.frames or range(1, len(self.curve.mean) + 1)
 
 
-def line_chart(title: str, lines: Sequence[Line]) -> str:
-    """An ``<svg>`` of curves over the frames after the context."""
-    count = len(lines[0].curve.mean)
+def line_chart(title: str, lines: Sequence[Line], axis: str = "frame after the context") -> str:
+    """An ``<svg>`` of curves over frames, which ``axis`` names; what is not finite is left out."""
+    count = max(line.times[-1] for line in lines)
     far = count > LINEAR
     low, high, ticks = _scale(lines)
     inner, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
@@ -47,28 +54,30 @@ def line_chart(title: str, lines: Sequence[Line]) -> str:
 
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{html.escape(title)} over the frames after the context" '
+        f'aria-label="{html.escape(title)} over each {html.escape(axis)}" '
         f'data-left="{_LEFT}" data-right="{WIDTH - _RIGHT}" data-count="{count}" '
         f'data-scale="{"log" if far else "linear"}">'
     ]
     for tick in ticks:
         _, y = at(1, tick).split(",")
         parts.append(f'<path class="grid" d="M{_LEFT},{y}H{WIDTH - _RIGHT}"/>')
-        parts.append(f'<text class="tick y" x="{_LEFT - 8}" y="{y}">{_number(tick, ticks)}</text>')
-    for frame in _decades(count) if far else _frames(count):
+        parts.append(
+            f'<text class="tick y" x="{_LEFT - 8}" y="{y}">{tick_text(tick, ticks)}</text>'
+        )
+    for frame in decades(count) if far else round_frames(count):
         x, _ = at(frame, low).split(",")
         parts.append(f'<text class="tick x" x="{x}" y="{HEIGHT - _BOTTOM + 18}">{frame}</text>')
     middle = f'x="{_LEFT + inner / 2}" y="{HEIGHT - 3}"'
     note = ", logarithmic" if far else ""
-    parts.append(f'<text class="axis" {middle}>frame after the context{note}</text>')
+    parts.append(f'<text class="axis" {middle}>{html.escape(axis)}{note}</text>')
     spaced = np.geomspace if far else np.linspace
-    shown = spaced(1, count, min(count, _MOST_POINTS)).round().astype(int) - 1
-    chosen = np.unique(shown)
+    shown = np.unique(spaced(1, count, min(count, _MOST_POINTS)).round().astype(int) - 1).tolist()
     name = f"plot-{''.join(c for c in title.lower() if c.isalnum())}"
     area = f'x="{_LEFT}" y="{_TOP - 3}" width="{inner}" height="{tall + 6}"'
     parts.append(f'<clipPath id="{name}"><rect {area}/></clipPath><g clip-path="url(#{name})">')
     for line in lines[::-1]:  # the first is drawn last, over the others
-        parts += _drawn(line, chosen.tolist(), at)
+        there = range(len(line.times)) if line.frames else shown
+        parts += _drawn(line, [k for k in there if np.isfinite(line.curve.mean[k])], at)
     parts.append(f'</g><path class="cursor" d="M0,{_TOP}V{HEIGHT - _BOTTOM}"/></svg>')
     return "".join(parts)
 
@@ -77,10 +86,10 @@ def _drawn(line: Line, chosen: Sequence[int], at: Callable[[int, float], str]) -
     mean, low, high = line.curve.mean, line.curve.low, line.curve.high
     parts: list[str] = []
     if line.band and low is not None and high is not None:
-        there = [at(k + 1, high[k]) for k in chosen]
-        back = [at(k + 1, low[k]) for k in reversed(chosen)]
+        there = [at(line.times[k], high[k]) for k in chosen]
+        back = [at(line.times[k], low[k]) for k in reversed(chosen)]
         parts.append(f'<polygon class="band {line.css}" points="{" ".join(there + back)}"/>')
-    points = [at(k + 1, mean[k]) for k in chosen]
+    points = [at(line.times[k], mean[k]) for k in chosen]
     if len(points) == 1:
         x, y = points[0].split(",")
         parts.append(f'<circle class="dot {line.css}" cx="{x}" cy="{y}" r="4"/>')
@@ -94,18 +103,23 @@ def _drawn(line: Line, chosen: Sequence[int], at: Callable[[int, float], str]) -
 def _scale(lines: Sequence[Line]) -> tuple[float, float, list[float]]:
     """Limits and ticks for all curves, with a few round numbers."""
     values = np.concatenate([_shown(line) for line in lines if line.scales])
-    low, high = float(values.min()), float(values.max())
+    ticks = round_ticks(float(values.min()), float(values.max()))
+    return ticks[0], ticks[-1], ticks
+
+
+def round_ticks(low: float, high: float) -> list[float]:
+    """A few round numbers, the first not above ``low`` and the last not below ``high``."""
     if high - low < 1e-9 * max(1.0, abs(high)):
         low, high = low - 0.5, high + 0.5
     step = _round((high - low) / 5)
     first, last = math.floor(low / step), math.ceil(high / step)
-    ticks = [k * step for k in range(first, last + 1)]
-    return ticks[0], ticks[-1], ticks
+    return [k * step for k in range(first, last + 1)]
 
 
 def _shown(line: Line) -> Float[np.ndarray, " n"]:
     band = (line.curve.low, line.curve.high) if line.band else ()
-    return np.concatenate([line.curve.mean, *(edge for edge in band if edge is not None)])
+    values = np.concatenate([line.curve.mean, *(edge for edge in band if edge is not None)])
+    return values[np.isfinite(values)]
 
 
 def _round(value: float) -> float:
@@ -114,7 +128,7 @@ def _round(value: float) -> float:
     return next(m * power for m in (1.0, 2.0, 2.5, 5.0, 10.0) if m * power >= value * (1 - 1e-9))
 
 
-def _number(value: float, ticks: Sequence[float]) -> str:
+def tick_text(value: float, ticks: Sequence[float]) -> str:
     """With as many decimals as the distance of the ticks needs."""
     step = ticks[1] - ticks[0]
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
@@ -123,7 +137,7 @@ def _number(value: float, ticks: Sequence[float]) -> str:
     return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _frames(count: int) -> list[int]:
+def round_frames(count: int) -> list[int]:
     """Frames that the axis names: the first, the last, and round ones between."""
     if count <= 2:
         return list(range(1, count + 1))
@@ -132,7 +146,7 @@ def _frames(count: int) -> list[int]:
     return [1, *between, count]
 
 
-def _decades(count: int) -> list[int]:
+def decades(count: int) -> list[int]:
     """1, 2, 5, 10, 20, ... and the last."""
     round_ = [m * 10**k for k in range(len(str(count))) for m in (1, 2, 5)]
     return [*(frame for frame in round_ if frame < count / 1.3), count]

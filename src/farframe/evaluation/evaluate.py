@@ -108,7 +108,7 @@ def evaluate_model(
     check(batch_size >= 1, "batch_size", batch_size, "must be >= 1")
     tally = Tally(what.seed, what.replicates)
     scores, ids, world = array("d"), hashlib.sha256(), dict[str, float]()
-    with _resting(model):
+    with resting(model):
         for start in range(0, len(indices), batch_size):
             clips = [windows[i] for i in indices[start : start + batch_size]]
             measured = measure_batch(model, clips, context, horizon, what, start)
@@ -149,7 +149,7 @@ def redraw(
     batch_size = batch_size if model.config.stochastic else 1  # without noise a clip stands alone
     start = number - number % batch_size
     clips = [windows[i] for i in indices[start : start + batch_size]]
-    with _resting(model):
+    with resting(model):
         seed_noise(evaluation.tally.seed, start, sample)
         drawn = predict_clips(model, clips, context, horizon)
     row = slice(number - start, number - start + 1)
@@ -183,7 +183,7 @@ def _judged(
 
 
 @contextmanager
-def _resting(model: HierarchicalModel) -> Generator[None, None, None]:
+def resting(model: HierarchicalModel) -> Generator[None, None, None]:
     """The model in eval mode, and torch's random state restored afterwards."""
     devices = [model.device] if model.device.type == "cuda" else []
     training = model.training

@@ -77,6 +77,23 @@ def ssim(
     return (top / bottom).mean((2, 3, 4))
 
 
+def sharpness(
+    pred: Float[Tensor, "b t c h w"], truth: Float[Tensor, "b t c h w"]
+) -> Float[Tensor, "b t"]:
+    """Gradient energy of the prediction as a share of the truth's: 1 is as sharp, 0 without edges.
+
+    The energy is the mean over RGB of the mean squared difference of neighbours, across plus down;
+    1e-6 is added to both. It looks at neither place nor content: noise is sharp, too.
+    """
+    same_frames(pred, truth)
+    return (_energy(pred) + 1e-6) / (_energy(truth) + 1e-6)
+
+
+def _energy(x: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t"]:
+    across, down = (x.float().diff(dim=axis).square().mean((2, 3, 4)) for axis in (4, 3))
+    return across + down
+
+
 def _blur(x: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t c h2 w2"]:
     """Gaussian mean around every pixel whose window lies inside of the frame.
 
@@ -112,5 +129,6 @@ METRICS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "ssim": ssim,
     "mse": mse,
     "mae": mae,
+    "sharpness": sharpness,
 }
 """Metrics by name, as ``evaluate`` reports them."""

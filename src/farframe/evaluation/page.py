@@ -5,15 +5,13 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from farframe import __version__
-from farframe.atomic import replacing
 from farframe.evaluation.charts import Line, line_chart
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.examples import Gallery
+from farframe.evaluation.html_file import box, heading, protocol, write_html
 from farframe.evaluation.pictures import PANELS, Example, strip
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
 from farframe.evaluation.table import (
@@ -51,22 +49,10 @@ def write_page(
             _players(gallery),
             _strips(gallery),
             _tables(rows),
-            _protocol(card),
+            protocol(card),
         ]
     )
-    style, script = (_asset(name) for name in ("page.css", "page.js"))
-    text = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{html.escape(title)}</title><style>{style}</style></head>"
-        f"<body><main>{body}</main><script>{script}</script></body></html>\n"
-    )
-    with replacing(path) as partial:
-        partial.write_text(text, "utf-8")
-
-
-def _asset(name: str) -> str:
-    return files("farframe.evaluation").joinpath(name).read_text("utf-8")
+    write_html(path, title, body)
 
 
 def _header(title: str, evaluation: Evaluation, card: Mapping[str, Any]) -> str:
@@ -82,11 +68,7 @@ def _header(title: str, evaluation: Evaluation, card: Mapping[str, Any]) -> str:
         "device": made["device"],
         "farframe": made["farframe"],
     }
-    items = "".join(f"<li>{n} <b>{html.escape(str(v))}</b></li>" for n, v in chips.items())
-    return (
-        f"<header><h1>{html.escape(run)}</h1><p>{html.escape(rest)}</p>"
-        f'<ul class="chips">{items}</ul></header>'
-    )
+    return heading(run, rest, chips)
 
 
 def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
@@ -101,13 +83,13 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
             gain = shown(row.gain, what.digits, "+")
             notes.append(f'<span class="{css}">gain on copying {_dashed(gain)}</span>')
         mean = row.values["model"].mean
-        boxes.append(_box(f"{what.label}, mean", f"{mean:.{what.digits}f}", what.unit, notes))
+        boxes.append(box(f"{what.label}, mean", f"{mean:.{what.digits}f}", what.unit, notes))
     first = confidence(evaluation).get("psnr")
     if first:
         beyond = first.mean > evaluation.horizon
         value = f"&gt; {evaluation.horizon}" if beyond else f"{first.mean:.0f}"
         note = html.escape(confident(first, evaluation.horizon))
-        boxes.append(_box("Confidence horizon (PSNR)", value, "frames" if beyond else "", [note]))
+        boxes.append(box("Confidence horizon (PSNR)", value, "frames" if beyond else "", [note]))
     if evaluation.fvd:
         lines = (
             f"{SUBJECTS[name]} {', '.join(f'{d:.0f}' for d in pieces)}"
@@ -115,12 +97,12 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
             if name != "model"
         )
         value = ", ".join(f"{d:.0f}" for d in evaluation.fvd["model"])
-        boxes.append(_box(f"FVD of {evaluation.clips} clips", value, "", list(lines)))
+        boxes.append(box(f"FVD of {evaluation.clips} clips", value, "", list(lines)))
     if evaluation.world:
         (name, share), *others = evaluation.world.items()
         lines = [f"{n.replace('_', ' ')} {s:.1%}" for n, s in others]
         title = f"{name.replace('_', ' ').capitalize()} at frame {evaluation.horizon}"
-        boxes.append(_box(title, f"{share:.1%}", "", [", ".join(lines)]))
+        boxes.append(box(title, f"{share:.1%}", "", [", ".join(lines)]))
     return f'<section class="cards">{"".join(boxes)}</section>'
 
 
@@ -129,12 +111,6 @@ def _certain(gain: Estimate) -> str:
     if gain.low is None or gain.high is None:
         return ""
     return "good" if gain.low > 0 else "bad" if gain.high < 0 else ""
-
-
-def _box(title: str, value: str, unit: str, notes: Sequence[str]) -> str:
-    small = f"<small>{unit}</small>" if unit else ""
-    lines = "".join(f"<p>{note}</p>" for note in notes)
-    return f'<div class="card"><h3>{title}</h3><div class="value">{value}{small}</div>{lines}</div>'
 
 
 def _charts(evaluation: Evaluation) -> str:
@@ -271,12 +247,3 @@ def _strips(gallery: Gallery) -> str:
             f'<div class="heads">{heads}</div>{lines}</div>'
         )
     return f'<h2>Frames side by side</h2><div class="strips">{"".join(blocks)}</div>'
-
-
-def _protocol(card: Mapping[str, Any]) -> str:
-    text = html.escape(json.dumps(card, indent=2))
-    return (
-        "<h2>Protocol card<small>all that makes these numbers; farframe compare refuses to compare "
-        f"others</small></h2><details><summary>As JSON</summary><pre>{text}</pre></details>"
-        f"<footer>Made by farframe {__version__}.</footer>"
-    )

@@ -43,6 +43,13 @@ QUANTITIES: Mapping[str, Quantity] = {
     ),
     "mse": Quantity("MSE", -1, 5, "mean over RGB and pixels, frames in [0, 1]"),
     "mae": Quantity("MAE", -1, 4, "mean over RGB and pixels, frames in [0, 1]"),
+    "sharpness": Quantity(
+        "sharpness",
+        0,
+        3,
+        "mean squared difference of neighbouring pixels, across plus down, mean over RGB, as a "
+        "share of the truth's; 1e-6 added to both",
+    ),
     "lpips": Quantity("LPIPS (AlexNet)", -1, 3, "LPIPS 0.1, AlexNet, at the frames' own size"),
     "lpips_vgg": Quantity("LPIPS (VGG)", -1, 3, "LPIPS 0.1, VGG-16, at the frames' own size"),
     "enc_mse": Quantity(

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,12 +21,14 @@ from farframe.types import Clip
 class Scene:
     """Some clips on the model's device, and, once they are asked for, their encodings.
 
-    ``frames`` are ``context`` given ones and those to be predicted; the model is in eval mode.
+    ``frames`` are ``context`` given ones and those to be predicted, or some of these: then
+    ``times`` are their numbers after the context, from 1. The model is in eval mode.
     """
 
     model: HierarchicalModel
     frames: Float[Tensor, "b t c h w"]
     context: int
+    times: tuple[int, ...] | None = None
 
     @staticmethod
     def of(model: HierarchicalModel, clips: Sequence[Clip], context: int, horizon: int) -> Scene:
@@ -38,6 +40,12 @@ class Scene:
     def truth(self) -> Float[Tensor, "b t2 c h w"]:
         """The frames to be predicted."""
         return self.frames[:, self.context :]
+
+    @property
+    def numbers(self) -> Int[Tensor, " t2"]:
+        """Numbers of the frames to be predicted, from 1."""
+        all_ = range(1, self.truth.shape[1] + 1)
+        return torch.tensor(self.times or all_, device=self.frames.device)
 
     @cached_property
     def enc(self) -> Float[Tensor, "b t e"]:
@@ -82,8 +90,7 @@ def linear(at: Scene) -> Shown:
     """No predictor: the last two encodings go on in a straight line, and the model draws them."""
     last = at.enc[:, at.context - 1]
     step = last - at.enc[:, max(at.context - 2, 0)]
-    count = torch.arange(1, at.truth.shape[1] + 1, device=last.device)
-    enc = last[:, None] + step[:, None] * count[:, None]
+    enc = last[:, None] + step[:, None] * at.numbers[:, None]
     if at.model.config.enc_norm == "l2":
         enc = F.normalize(enc, dim=2)
     # Far outside of what it knows a decoder may come to nothing finite: that is shown as black.

@@ -86,6 +86,30 @@ class Tally:
         self._weights += weights.sum(1)
         self.clips += count
 
+    @staticmethod
+    def joined(tallies: Mapping[str, Tally], names: Sequence[str], frames: int) -> Tally:
+        """The last ``frames`` frames of curves that several tallies of the same clips have.
+
+        Named ``<tally>:<name>``, so that ``over`` can take paired differences between tallies.
+
+        Raises:
+            ValueError: if they are of other clips, or weigh them otherwise.
+        """
+        first = next(iter(tallies.values()))
+        both = Tally(first.seed, first.replicates)
+        both.clips, both._weights = first.clips, first._weights
+        for prefix, tally in tallies.items():
+            if not np.array_equal(tally._weights, first._weights) or tally.clips != first.clips:
+                raise ValueError(
+                    f"{prefix} was measured on {tally.clips} clips with seed {tally.seed}, others "
+                    f"on {first.clips} with seed {first.seed}: measure both on the same"
+                )
+            for name in names:
+                part = f"{prefix}:{name}"
+                both._sums[part] = tally._sums[name][-frames:]
+                both._weighted[part] = tally._weighted[name][:, -frames:]
+        return both
+
     @property
     def names(self) -> Sequence[str]:
         """Names of the curves."""

@@ -22,6 +22,7 @@ class Decoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.blank = config.decoder_first_frame == "blank"
         self.image_encoder = ImageEncoder(config)
         self.enc_encoder = EncodingEncoder(config)
         self.analogy = Analogy(config)
@@ -29,7 +30,9 @@ class Decoder(nn.Module):
         self.parts = Parts(config, config.width) if config.decoder_parts else None
 
     def anchor(self, frame: Float[Tensor, "b c h w"], enc: Float[Tensor, "b e"]) -> Anchor:
-        """All that depends on the first frame alone."""
+        """All that depends on the first frame alone: nothing, if a blank one is shown instead."""
+        if self.blank:
+            frame, enc = torch.zeros_like(frame), torch.zeros_like(enc)
         _, f_enc = self.enc_encoder(enc)
         difference = self.image_encoder(frame) - f_enc
         places = None if self.parts is None else self.parts.places(enc)
@@ -45,7 +48,7 @@ class Decoder(nn.Module):
         if self.parts is not None:
             assert anchor.places is not None
             drawn = self.parts(drawn, anchor.frame, anchor.places, enc)
-        mask = torch.sigmoid(drawn[:, 3:])
+        mask = torch.ones_like(drawn[:, 3:]) if self.blank else torch.sigmoid(drawn[:, 3:])
         frames = drawn[:, :3] * mask + _repeat(anchor.frame, n) * (1 - mask)
         return Decoded(
             frames=frames.unflatten(0, (b, n)),

@@ -93,6 +93,7 @@ def _dispatch(args: Sequence[str]) -> int:
         "predict": _predict,
         "evaluate": _evaluate,
         "compare": _compare,
+        "study": _study,
         "data": _data,
         "import-checkpoint": _import_checkpoint,
         "weights": _weights,
@@ -246,6 +247,13 @@ def _compare(args: list[str]) -> int:
     from farframe.cli_evaluate import run_compare
 
     _show(run_compare(args))
+    return 0
+
+
+def _study(args: list[str]) -> int:
+    from farframe.cli_study import run_study
+
+    _show(run_study(args))
     return 0
 
 

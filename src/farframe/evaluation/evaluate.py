@@ -108,13 +108,13 @@ def evaluate_model(
     check(batch_size >= 1, "batch_size", batch_size, "must be >= 1")
     tally = Tally(what.seed, what.replicates)
     scores, ids, world = array("d"), hashlib.sha256(), dict[str, float]()
-    with _resting(model):
+    with resting(model):
         for start in range(0, len(indices), batch_size):
             clips = [windows[i] for i in indices[start : start + batch_size]]
             measured = measure_batch(model, clips, context, horizon, what, start)
             names = [clip.id for clip in clips]
             for name, values in measured.curves.items():
-                _check_finite(name, values, names)
+                check_finite(name, values, names)
             tally.add(measured.curves)
             scores.extend(measured.curves[key("model", "psnr")].mean(1).tolist())
             ids.update("".join(f"{name}\n" for name in names).encode())
@@ -149,7 +149,7 @@ def redraw(
     batch_size = batch_size if model.config.stochastic else 1  # without noise a clip stands alone
     start = number - number % batch_size
     clips = [windows[i] for i in indices[start : start + batch_size]]
-    with _resting(model):
+    with resting(model):
         seed_noise(evaluation.tally.seed, start, sample)
         drawn = predict_clips(model, clips, context, horizon)
     row = slice(number - start, number - start + 1)
@@ -183,7 +183,7 @@ def _judged(
 
 
 @contextmanager
-def _resting(model: HierarchicalModel) -> Generator[None, None, None]:
+def resting(model: HierarchicalModel) -> Generator[None, None, None]:
     """The model in eval mode, and torch's random state restored afterwards."""
     devices = [model.device] if model.device.type == "cuda" else []
     training = model.training
@@ -195,7 +195,8 @@ def _resting(model: HierarchicalModel) -> Generator[None, None, None]:
         model.train(training)
 
 
-def _check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
+def check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
+    """Raise a ValueError that names the first number of a curve that is not finite."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         clip, frame = bad[0]

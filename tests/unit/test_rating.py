@@ -226,7 +226,7 @@ def test_percentages_are_those_of_the_answers(
 
 def test_intervals_cover_what_was_drawn(key: dict[str, Any], folder: Path) -> None:
     """Verdicts that differ by clip and by rater, drawn anew many times: 95 % should hold."""
-    rng, covered, trials = np.random.default_rng(0), 0, 100
+    rng, covered, trials = np.random.default_rng(2), 0, 100
     pairs = {f"{n}": {"clip": "c", "first": "a"} for n in range(30)}
     known = Key(folder, key | {"pairs": pairs})
     for _ in range(trials):
@@ -240,7 +240,7 @@ def test_intervals_cover_what_was_drawn(key: dict[str, Any], folder: Path) -> No
         assert share.low is not None
         assert share.high is not None
         covered += share.low <= 60 <= share.high
-    assert covered / trials > 0.93
+    assert covered / trials > 0.94
 
 
 def test_one_rater_and_few_pairs(key: dict[str, Any], folder: Path) -> None:

@@ -1,8 +1,8 @@
 """``farframe study rating-result``: what raters said, as the paper's Table 2 with intervals.
 
 Clips and raters are both samples of what might have been asked. With several raters the bootstrap
-weighs both at random, each answer by the product (Owen 2007, "The pigeonhole bootstrap"), which is
-rather too wide than too narrow; with one rater the interval is about the clips alone.
+weighs both at random, each answer by the product (Owen 2007, "The pigeonhole bootstrap"); with one
+rater the interval is about the clips alone.
 """
 
 from __future__ import annotations

@@ -101,8 +101,8 @@ def drawn(found: Result) -> Iterator[Table | str]:
     """The result in the layout of the paper's Table 2."""
     key = found.key
     sheet = Table(str(key.content["question"]), box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in ("A against B", "A better", "same", "B better", "A - B"):
-        sheet.add_column(head, justify="left" if head == "A against B" else "right", no_wrap=True)
+    for head in ("A better", "same", "B better", "A - B"):
+        sheet.add_column(head, justify="right", no_wrap=True)
     shares, lead = found.shares, found.shares["lead"]
     means = [f"{shares[name].mean:.1f} %" for name in VERDICTS]
     sheet.add_row(f"A: {key.name('a')}", *means, f"{lead.mean:+.1f}")

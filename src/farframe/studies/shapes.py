@@ -18,11 +18,11 @@ from farframe.data.progress import progress
 from farframe.evaluation import card as cards
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.options import EvaluateOptions
-from farframe.evaluation.report import write_json
+from farframe.evaluation.report import place_for_results, write_json
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.tally import Estimate, Tally
 from farframe.prediction_files import check_writable
-from farframe.run import RunConfig, load_config, locate
+from farframe.run import RunConfig, load_config
 from farframe.studies.estimates import Quartiles, quartiles, share
 from farframe.studies.shapes_measure import VERDICTS, Judged, Measured, measure
 from farframe.studies.shapes_options import PAPER, SOURCE, TRAINED, ShapesOptions
@@ -102,7 +102,7 @@ def study_shapes(
         options.check_context(config.model.context_frames)
         run = out / "run"
         trained(config, run, reporter)
-    folder = out or locate(run)[0] / "study-shapes"
+    folder = place_for_results(run, out, "study-shapes")
     check_writable(folder)
     at, trained_on = _setting(run, options, device)
     frames = options.frames(at.context)

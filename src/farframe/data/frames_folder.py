@@ -62,9 +62,7 @@ class FramesFolder(StoredSource):
             source = cls(chosen, frame_size, data.fps or FPS, crop)
             if data.cache == "off" or cache_dir is None:
                 return source
-            if broken := source._keep(
-                cache_dir
-            ):  # found out only by decoding: the next start knows
+            if broken := source._keep(cache_dir):  # so that the next start knows
                 store_index(cache_dir, {**load_index(cache_dir), **broken})
                 chosen = choose_folders(path, folders, {**entries, **broken}, crop, data.strict)
                 source = cls(chosen, frame_size, data.fps or FPS, crop)

@@ -34,8 +34,8 @@ demo: $(INSTALLED) ## train on bouncing shapes, predict 100 frames of clips neve
 	$(BIN)/farframe predict $(DEMO) shapes:0 --horizon 100 --out $(DEMO)/prediction --overwrite
 	$(BIN)/farframe evaluate $(DEMO) --horizon 100 --videos 2
 
-test: check ## everything: the checks, then all tests
-	$(BIN)/python -m pytest
+test: check ## everything: the checks, then all tests, on all cores
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal --ignore tests/unit/test_budgets.py
 
 check: $(INSTALLED) ## lint, format, types, budgets
 	$(BIN)/ruff check .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -96,8 +96,19 @@ def _make(args: list[str]) -> tuple[list[str], int]:
     object.__setattr__(sample, "out", tyro.MISSING)
     parsed = parse(MakeArgs, args, f"farframe data make {name}", sample)
     if parsed.preview:
+        _only_looks(args)
         return [f"wrote {path}" for path in preview(parsed.world, parsed.out)], 0
     return _told(make(parsed.world, parsed.form, parsed.out, parsed.making))
+
+
+def _only_looks(args: Sequence[str]) -> None:
+    """Refuse options that say how a data set is written, where none is."""
+    kinds = (MakeOptions, *FORMATS.values())
+    writing = {"format", *(field.name for kind in kinds for field in fields(kind))}
+    for word in args:
+        name = word.partition("=")[0].replace("_", "-")
+        if name[:2] == "--" and name[2:].removeprefix("no-").replace("-", "_") in writing:
+            raise UsageError(f"{name} means nothing beside --preview: leave out one of them")
 
 
 def _convert(args: list[str]) -> tuple[list[str], int]:

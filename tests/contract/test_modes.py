@@ -165,16 +165,17 @@ def test_resumed_is_equal(tag: str, tmp_path: Path) -> None:
 def test_one_clip_is_learned(tag: str) -> None:
     """The first loss falls to a seventh: well below a fifth, what an empty picture costs."""
     config = quiet(tiny(tag, beta2=0.99))
-    config = replace(config, mode=with_rate(config.mode, 3e-3))
+    config = replace(config, mode=with_rate(config.mode, 1e-2))
     state, batch = TrainingState.create(config, CPU, World()), clips(1)
     name = next(iter(config.mode.updates(state.nets, batch, 0)[0].losses))
     losses: list[float] = []
-    while len(losses) < 100:  # alternating modes show it only now and then
+    while len(losses) < 10 or max(losses[-10:]) > 0.14 * losses[0]:
         seen = {k: v for update in state.step(batch) for k, v in update.losses.items()}
+        # Alternating modes show it only now and then.
         losses += [float(seen[name].detach())] if name in seen else []
+        assert len(losses) < 100, f"{losses[0]} -> {losses[-10:]}"
         assert state.done < 1000
     assert all(map(math.isfinite, losses))
-    assert max(losses[-10:]) < 0.14 * losses[0], f"{losses[0]} -> {losses[-10:]}"
 
 
 @modes

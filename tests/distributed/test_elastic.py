@@ -116,8 +116,9 @@ def test_killed_stopped_and_resumed_by_fewer_sees_each_clip_once(tmp_path: Path)
         assert sorted(part) == every
     steps = [json.loads(x)["step"] for x in (run / "metrics.jsonl").read_text().splitlines()]
     assert steps == list(range(1, STEPS + 1))
+    resumed = contents(run)
     for name, value in contents(tmp_path / "whole").items():
-        torch.testing.assert_close(contents(run)[name], value, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(resumed[name], value, rtol=1e-6, atol=1e-6)
 
 
 def ids_of(windows: ClipWindows) -> list[str]:

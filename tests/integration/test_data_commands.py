@@ -14,6 +14,7 @@ import pytest
 from farframe.cli import main
 
 COMMAND = [sys.executable, "-m", "farframe", "data"]
+LOOK = ["make", "shapes", "--out", "x", "--preview"]
 
 
 def test_made_data_is_trained_on_and_converted(
@@ -42,6 +43,11 @@ def test_made_data_is_trained_on_and_converted(
         (["make", "shapes", "--out", "x", "--clips", "0"], "--clips is 0: must be at least 1"),
         (["make", "shapes", "--out", "x", "--frame-size", "65"], "--frame-size is 65"),
         (["make", "shapes", "--out", "x", "--clip", "3"], "unknown option '--clip'"),
+        ([*LOOK, "--clips", "1000"], "--clips means nothing beside --preview: leave out one"),
+        ([*LOOK, "--shard_clips=100"], "--shard-clips means nothing"),
+        ([*LOOK, "--format", "video"], "--format means nothing"),
+        ([*LOOK, "--format=video", "--no-lossless"], "--format means nothing"),
+        ([*LOOK[:-1], "--quality", "9", "--preview"], "--quality means nothing"),
         (["convert", "x", "y"], "missing: --format"),
         (["convert", "x", "y", "--format", "tfrecords"], "is tfrecord meant?"),
         (["convert", "nowhere", "y", "--format", "tfrecord"], "nowhere does not exist"),

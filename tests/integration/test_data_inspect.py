@@ -23,11 +23,13 @@ WORLD = ShapesSource(clips=40, length=60, frame_size=48, seed=7)
 
 
 def clip(index: int, length: int = 24) -> Clip:
+    """With actions and poses; without labels, which take longer than frames."""
     rng = np.random.default_rng(index)
     return replace(
         WORLD.read(index, range(length)),
         actions=rng.normal(size=(length, 5)).astype(np.float32),
         poses=rng.normal(size=(length, 12)).astype(np.float32),
+        labels={},
     )
 
 
@@ -54,34 +56,33 @@ def problems(found: dict[str, Any]) -> dict[str, str]:
     return {p["kind"]: "; ".join(p["places"]) for p in found["problems"]}
 
 
-def clean_shapes(root: Path) -> str:
-    return "shapes"
-
-
-def clean_records(root: Path) -> Path:
-    return records(root / "records", *(clip(i) for i in range(12)))
-
-
-def clean_videos(root: Path) -> Path:
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """``records`` and ``videos`` without problems, which tests leave as they are."""
+    root = tmp_path_factory.mktemp("clean")
+    records(root / "records", *(clip(i) for i in range(12)))
     for i in range(6):
         film(root / "videos" / f"{i}.mp4", i, length=40)
-    return root / "videos"
+    return root
 
 
-@pytest.mark.parametrize("make", [clean_shapes, clean_records, clean_videos])
+@pytest.mark.parametrize("name", ["shapes", "records", "videos"])
 def test_clean_data_has_no_problems(
-    make: Callable[[Path], Path | str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str, clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, found = look(make(tmp_path), "--data.clips", "30", "--clips", "0", tmp=tmp_path)
+    shapes = ["--data.clips", "30", "--data.clip-length", "30"]
+    path = name if name == "shapes" else clean / name
+    code, found = look(path, *shapes, "--clips", "0", tmp=tmp_path)
     assert problems(found) == {}
     assert code == 0
     assert "no problems found" in capsys.readouterr().out
     assert found["read_frames"] >= found["frames"] > 0
 
 
-def test_it_tells_what_there_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = clean_records(tmp_path)
-    code, found = look(root, "--out", str(tmp_path / "deep" / "out"), tmp=tmp_path)
+def test_it_tells_what_there_is(
+    clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, found = look(clean / "records", "--out", str(tmp_path / "deep" / "out"), tmp=tmp_path)
     printed = capsys.readouterr().out
     assert code == 0
     assert (found["kind"], found["recordings"], found["frames"]) == ("tfrecord", 12, 288)
@@ -137,9 +138,9 @@ def test_a_cut_is_found_in_a_video(tmp_path: Path) -> None:
 
 
 def test_files_that_cannot_be_read_are_counted_and_told_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    clean: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    root = clean_videos(tmp_path)
+    root = Path(shutil.copytree(clean / "videos", tmp_path / "videos"))
     (root / "bad.mp4").write_bytes(b"\0" * 5000)
     (root / "empty.mp4").write_bytes(b"")
     code, found = look(root, tmp=tmp_path)
@@ -152,8 +153,8 @@ def test_files_that_cannot_be_read_are_counted_and_told_once(
     assert "empty.mp4" not in captured.err
 
 
-def test_a_damaged_record_is_told(tmp_path: Path) -> None:
-    root = clean_records(tmp_path)
+def test_a_damaged_record_is_told(clean: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(clean / "records", tmp_path / "records"))
     file = root / "a-train.tfrecord"
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 0xFF
@@ -203,17 +204,15 @@ def test_each_problem_is_found_alone(
     assert (code, list(problems(found))) == (1, [kind])
 
 
-def test_short_recordings_are_told(tmp_path: Path) -> None:
-    root = clean_records(tmp_path)
-    code, found = look(root, "--data.sequence-length", "30", tmp=tmp_path)
+def test_short_recordings_are_told(clean: Path, tmp_path: Path) -> None:
+    code, found = look(clean / "records", "--data.sequence-length", "30", tmp=tmp_path)
     assert code == 1
     assert found["problems"][0]["count"] == 12
     assert "(24 frames, a clip needs 30)" in problems(found)["short"]
 
 
-def test_problems_alone_are_no_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    root = clean_records(tmp_path)
-    assert main(["data", "inspect", str(root), "--data.sequence-length", "30"]) == 0
+def test_problems_alone_are_no_failure(clean: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "inspect", str(clean / "records"), "--data.sequence-length", "30"]) == 0
     assert "problem 12 x too short" in capsys.readouterr().out
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from farframe import bench, cli
+from farframe import bench, bench_costs, bench_machine, cli
 from farframe.bench import BenchOptions, BenchReport, Spread, compare, run_bench
 from farframe.bench_stepwise import Stepwise
 from farframe.bench_training import training_step
@@ -37,8 +37,15 @@ CLIPS, FRAMES = 2, 5
 
 @pytest.fixture(scope="module")
 def tiny() -> Iterator[None]:
+    """All that is measured, made so small that its numbers mean nothing."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench, "QUICK", TINY)
+        for name, size in {"_SIDE": 64, "_CLIPS": 2, "_CHANNELS": 8, "_MAP": 8}.items():
+            patch.setattr(bench_machine, name, size)
+        for name, size in {"_CLIPS": 8, "_FRAMES": 4}.items():
+            patch.setattr(bench_costs, name, size)
+        starts = {k: v for k, v in bench_costs._STARTS.items() if "--help" not in v}
+        patch.setattr(bench_costs, "_STARTS", starts)
         yield
 
 
@@ -47,10 +54,13 @@ def measured(tiny: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Benc
     """A report, and the file that it was written into."""
     path = tmp_path_factory.mktemp("bench") / "bench.json"
     generator, threads = torch.get_rng_state(), torch.get_num_threads()
-    options = BenchOptions(quick=True, width=2, threads=threads + 1, device="cpu")
-    report = run_bench(options, path)
-    assert report.machine.threads == threads + 1
-    assert torch.get_num_threads() == threads
+    torch.set_num_threads(threads + 1)  # here and not there: beside other tests two would wait
+    try:
+        report = run_bench(BenchOptions(quick=True, width=2, threads=threads, device="cpu"), path)
+        assert report.machine.threads == threads
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
     assert torch.equal(torch.get_rng_state(), generator)
     return report, path
 
@@ -168,7 +178,8 @@ def test_what_surrounds_the_networks_is_measured_too(measured: tuple[BenchReport
     assert report.shares[2].gigaflops > report.shares[0].gigaflops + report.shares[1].gigaflops
     assert len(report.loading) >= 7
     assert all(min(kind.alone, kind.one_worker, kind.two_workers) > 0 for kind in report.loading)
-    assert report.starts[0].command == "farframe --version"
+    started = [start.command for start in report.starts]
+    assert started == ["farframe --version", "train one step (debug)"]
     assert report.megabytes > 100
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "farframe"
 SEED_ENTRY = ROOT / "prediction_train.py"
@@ -31,7 +29,6 @@ PURE_CALLS = {
 }  # fmt: skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-sources = pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
 
 
 @cache
@@ -39,16 +36,24 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
+@cache
 def lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines())
 
 
-def at(path: Path, node: ast.AST) -> str:
-    return f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', '?')}"
+def at(path: Path, node: ast.AST | None = None) -> str:
+    where = str(path.relative_to(ROOT))
+    return where if node is None else f"{where}:{getattr(node, 'lineno', '?')}"
 
 
-def functions(node: ast.AST) -> list[Function]:
-    return [n for n in ast.walk(node) if isinstance(n, Function)]
+@cache
+def functions(path: Path) -> list[Function]:
+    return [n for n in nodes(path) if isinstance(n, Function)]
 
 
 def last_name(node: ast.AST) -> str:
@@ -65,20 +70,19 @@ def last_name(node: ast.AST) -> str:
     return ""
 
 
-@sources
-def test_file_is_short(path: Path) -> None:
-    assert lines(path) <= MAX_FILE_LINES
+def test_files_are_short() -> None:
+    assert not {at(path): lines(path) for path in FILES if lines(path) > MAX_FILE_LINES}
 
 
 def test_median_file_is_short() -> None:
     assert statistics.median(map(lines, FILES)) <= MAX_MEDIAN_LINES
 
 
-@sources
-def test_functions_are_short(path: Path) -> None:
+def test_functions_are_short() -> None:
     long = [
         f"{at(path, f)} {f.name}"
-        for f in functions(tree(path))
+        for path in FILES
+        for f in functions(path)
         if (f.end_lineno or 0) - f.lineno + 1 > MAX_FUNCTION_LINES
     ]
     assert not long
@@ -86,7 +90,7 @@ def test_functions_are_short(path: Path) -> None:
 
 def test_training_loop_branches_little() -> None:
     branches = (ast.If, ast.IfExp, ast.Match)
-    for function in functions(tree(PACKAGE / "training" / "loop.py")):
+    for function in functions(PACKAGE / "training" / "loop.py"):
         ifs = sum(isinstance(node, branches) for node in ast.walk(function))
         assert ifs <= MAX_LOOP_IFS, f"{function.name} has {ifs} ifs"
 
@@ -100,25 +104,23 @@ def prints(node: ast.AST) -> bool:
     return False
 
 
-@sources
-def test_no_print_outside_the_command_line(path: Path) -> None:
-    if path == PACKAGE / "cli.py":
-        return
-    assert not [at(path, node) for node in ast.walk(tree(path)) if prints(node)]
+def test_no_print_outside_the_command_line() -> None:
+    quiet = [path for path in FILES if path != PACKAGE / "cli.py"]
+    assert not [at(path, node) for path in quiet for node in nodes(path) if prints(node)]
 
 
-@sources
-def test_no_bare_except(path: Path) -> None:
-    handlers = (node for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler))
-    assert not [at(path, node) for node in handlers if node.type is None]
+def bare(node: ast.AST) -> bool:
+    return isinstance(node, ast.ExceptHandler) and node.type is None
 
 
-@sources
-def test_every_signature_is_annotated(path: Path) -> None:
-    module = tree(path)
-    methods = {f for c in ast.walk(module) if isinstance(c, ast.ClassDef) for f in c.body}
+def test_no_bare_except() -> None:
+    assert not [at(path, node) for path in FILES for node in nodes(path) if bare(node)]
+
+
+def unannotated(path: Path) -> list[str]:
+    methods = {f for c in nodes(path) if isinstance(c, ast.ClassDef) for f in c.body}
     missing: list[str] = []
-    for function in functions(module):
+    for function in functions(path):
         given = function.args
         named = [*given.posonlyargs, *given.args]
         static = "staticmethod" in map(last_name, function.decorator_list)
@@ -128,12 +130,15 @@ def test_every_signature_is_annotated(path: Path) -> None:
         missing += [f"{at(path, a)} {function.name}({a.arg})" for a in named if not a.annotation]
         if function.returns is None:
             missing.append(f"{at(path, function)} {function.name} -> ?")
-    assert not missing
+    return missing
 
 
-@sources
-def test_no_drawers(path: Path) -> None:
-    assert path.stem.strip("_") not in DRAWERS
+def test_every_signature_is_annotated() -> None:
+    assert not [name for path in FILES for name in unannotated(path)]
+
+
+def test_no_drawers() -> None:
+    assert not [at(path) for path in FILES if path.stem.strip("_") in DRAWERS]
 
 
 # -- importing -------------------------------------------------------------------------------
@@ -179,9 +184,10 @@ def impure(node: ast.stmt) -> bool:
     return any(name not in PURE_CALLS and not name.lstrip("_")[:1].isupper() for name in names)
 
 
-@sources
-def test_no_work_at_import(path: Path) -> None:
-    assert not [at(path, node) for node in import_time(tree(path).body) if impure(node)]
+def test_no_work_at_import() -> None:
+    assert not [
+        at(path, node) for path in FILES for node in import_time(tree(path).body) if impure(node)
+    ]
 
 
 def module_name(path: Path) -> str:
@@ -192,8 +198,14 @@ def module_name(path: Path) -> str:
 MODULES = {module_name(path): path for path in FILES if path != SEED_ENTRY}
 
 
+def packages(name: str) -> set[str]:
+    """The packages that a module lies in."""
+    parts = name.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts))}
+
+
 def imports(path: Path) -> set[str]:
-    """Modules of the package that ``path`` imports while it is itself imported."""
+    """Modules that ``path`` imports while it is itself imported, and the packages they lie in."""
     found: set[str] = set()
     for node in import_time(tree(path).body):
         if isinstance(node, ast.Import):
@@ -202,10 +214,12 @@ def imports(path: Path) -> set[str]:
             assert node.level == 0, f"{at(path, node)}: write the whole name, not a relative import"
             inner = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= (inner & MODULES.keys()) or {node.module or ""}
+    found |= {package for name in found for package in packages(name)} - packages(module_name(path))
     return found & MODULES.keys()
 
 
 def test_no_circular_imports() -> None:
+    """So that any module can be the first that is imported."""
     graph = {name: imports(path) - {name} for name, path in MODULES.items()}
     while ready := [name for name, needs in graph.items() if not needs & graph.keys()]:
         for name in ready:
@@ -231,9 +245,9 @@ def knows_modes(path: Path) -> bool:
     return path.parent.name == "modes" or presets or path == SEED_ENTRY
 
 
-def docstrings(module: ast.Module) -> set[ast.AST]:
+def docstrings(path: Path) -> set[ast.AST]:
     """Every string that stands alone as a statement: documentation, not code."""
-    alone = (node for node in ast.walk(module) if isinstance(node, ast.Expr))
+    alone = (node for node in nodes(path) if isinstance(node, ast.Expr))
     return {node.value for node in alone if isinstance(node.value, ast.Constant)}
 
 
@@ -257,13 +271,14 @@ def test_modes_are_found() -> None:
     assert {"e2e", "epev"} <= MODE_TAGS
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in FILES if not knows_modes(p)], ids=lambda p: str(p.relative_to(ROOT))
-)
-def test_only_modes_and_presets_name_a_mode(path: Path) -> None:
-    module = tree(path)
-    code = set(ast.walk(module)) - docstrings(module)
-    assert not [at(path, node) for node in code if names_a_mode(node)]
+def test_only_modes_and_presets_name_a_mode() -> None:
+    assert not [
+        at(path, node)
+        for path in FILES
+        if not knows_modes(path)
+        for node in set(nodes(path)) - docstrings(path)
+        if names_a_mode(node)
+    ]
 
 
 def is_property(node: ast.stmt) -> bool:
@@ -309,8 +324,8 @@ def reads(cls: ast.ClassDef) -> set[str]:
 def attributes_read() -> list[ast.Attribute]:
     found: set[ast.Attribute] = set()
     for path in FILES:
-        found |= {n for n in ast.walk(tree(path)) if isinstance(n, ast.Attribute)}
-        for function in functions(tree(path)):
+        found |= {n for n in nodes(path) if isinstance(n, ast.Attribute)}
+        for function in functions(path):
             if function.name == "__post_init__":
                 found -= {n for n in ast.walk(function) if isinstance(n, ast.Attribute)}
     return list(found)

@@ -81,7 +81,7 @@ def test_evaluations_of_one_protocol_stand_side_by_side(tmp_path: Path) -> None:
     [
         ({"horizon": 30}, "horizon: 20 against 30"),
         (
-            {"data": {"fingerprint": "e" * 64}},
+            {"data": {"fingerprint": "e" * 64, "split": "test", "ids": "a" * 64}},
             r"data\.fingerprint: f{12}\.\.\. against e{12}\.\.\.",
         ),
         ({"measures": {"psnr": "another"}}, r"measures\.psnr: .* against 'another'"),
@@ -114,8 +114,11 @@ def test_what_is_no_evaluation_is_told(tmp_path: Path) -> None:
         "list": ("[]", "no protocol card"),
         "old": ('{"context": 2}', "no protocol card"),
         "new": ('{"card": {"format": 99}}', f"not of format {FORMAT}"),
-        "part": (f'{{"card": {{"format": {FORMAT}, "made": {{}}}}}}', "'run'"),
-        "card": ('{"card": 3}', "attribute"),
+        "part": (json.dumps(stored("a", 9.0, made={})), "card.made has no 'run'"),
+        "card": ('{"card": 3}', "card is 3: must be an object"),
+        "deep": ("[" * 50_000, "deep in each other"),
+        "nan": ('{"card": NaN}', "NaN is not a number"),
+        "huge": ('{"card": ' + "9" * 5_000 + "}", "4300 digits"),
     }
     for name, (text, words) in wrong.items():
         path = tmp_path / f"{name}.json"

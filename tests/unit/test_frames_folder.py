@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from farframe.config import DataConfig
-from farframe.data import frames_folder, frames_index, frames_store
+from farframe.data import frames_decoder, frames_index, frames_store
 from farframe.data.source import ClipSource, DataError, actions_in, open_source
 from farframe.data.splits import segments, split_mode
 
@@ -190,9 +190,9 @@ def test_a_broken_picture_ends_its_recording(
         assert "3.png can't be decoded" in record.getMessage()
         assert record.getMessage().endswith("; the 3 frames before are used")
         assert len(list(cache.glob("*.npy"))) == 1
-        decoded = frames_folder.pixels_of
-        monkeypatch.setattr(frames_folder, "pixels_of", None)  # the second start decodes nothing
-    monkeypatch.setattr(frames_folder, "pixels_of", decoded)
+        decoded = frames_decoder.pixels_of
+        monkeypatch.setattr(frames_decoder, "pixels_of", None)  # the second start decodes nothing
+    monkeypatch.setattr(frames_decoder, "pixels_of", decoded)
     with pytest.raises(DataError, match=r"b: .*3\.png can't be decoded .*drop --data.strict"):
         opened(data, tmp_path / "other", strict=True)
 
@@ -204,7 +204,7 @@ def test_a_picture_that_was_cut_off_is_found_without_decoding_all(
     folder(tmp_path / "a", 5, suffix=suffix)
     path = tmp_path / "a" / f"3{suffix}"
     path.write_bytes(path.read_bytes()[:-40])
-    monkeypatch.setattr(frames_folder, "pixels_of", None)
+    monkeypatch.setattr(frames_decoder, "pixels_of", None)
     source = opened(tmp_path)
     assert [r.length for r in source.recordings] == [3]
 

@@ -39,26 +39,6 @@ class FrameCache:
         self._shape = count, 3, frame_size, frame_size
         self._mapped: UInt8[np.ndarray, "n 3 s s"] | None = None
 
-    @classmethod
-    def filled(
-        cls,
-        folder: Path,
-        fingerprint: str,
-        lengths: Sequence[int],
-        frame_size: int,
-        frames: FrameWriter,
-    ) -> FrameCache:
-        """The cache in ``folder`` of data with this fingerprint, decoded if it isn't there yet.
-
-        Raises:
-            DataError: as ``write``.
-        """
-        path = folder / f"frames-{fingerprint[:16]}.npy"
-        cache = cls(path, sum(lengths), frame_size)
-        if not cache.whole():
-            cache.write(lengths, frames)
-        return cache
-
     def __getstate__(self) -> dict[str, Any]:
         return vars(self) | {"_mapped": None}  # a memmap would be pickled with all its bytes
 

@@ -65,6 +65,12 @@ class FrameStore:
             cache.write(lengths, lambda number, stop: self.decoder.all(runs[number], stop))
         self._cache = cache
 
+    def drop(self) -> None:
+        """Remove the cache: what is in it turned out to be wrong."""
+        if self._cache is not None:
+            self._cache.path.unlink(missing_ok=True)
+        self._cache = None
+
     def read(self, index: int, frames: range) -> UInt8[np.ndarray, "t 3 s s"]:
         """Frames of one recording, in any order.
 

@@ -97,9 +97,15 @@ def _apart(name: str, a: Any, b: Any) -> list[str]:
         one, two = cast("dict[str, Any]", a), cast("dict[str, Any]", b)
         inner = (_apart(f"{name}.{k}", one.get(k), two.get(k)) for k in dict.fromkeys([*one, *two]))
         return [line for lines in inner for line in lines]
-    return [] if a == b else [f"{name}: {_short(a)} against {_short(b)}"]
+    if a == b:
+        return []
+    shown = name if name.isprintable() else ascii(name)
+    return [f"{shown:.100}: {_short(a)} against {_short(b)}"]
 
 
 def _short(value: Any) -> str:
     """A value as a message shows it: of a digest the first digits."""
-    return f"{value:.12}..." if isinstance(value, str) and len(value) >= 32 else repr(value)
+    if isinstance(value, str) and len(value) >= 32 and value.isalnum():
+        return f"{value:.12}..."
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text:.97}..."

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from farframe.atomic import replacing
-from farframe.evaluation.card import FORMAT, MADE, differences
+from farframe.evaluation.card import MADE, differences
 from farframe.evaluation.paired import ClipMeans, Paired, paired, read_clips, shown_p
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
+from farframe.evaluation.stored_json import parse_evaluation
 from farframe.evaluation.table import PRINTED, between, confident, shown
 from farframe.evaluation.tally import Estimate
 from farframe.pretrained.names import found_by_name
@@ -38,7 +39,8 @@ class Stored:
     def title(self) -> str:
         """The run that was measured, and at which step."""
         made = self.card[MADE]
-        return f"{made['run']} ({made['step']:,})"
+        run = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in made["run"])
+        return f"{run} ({made['step']:,})"
 
     def clips(self) -> ClipMeans:
         """Each clip's means, from the file beside it.
@@ -76,19 +78,11 @@ def read_evaluation(path: Path) -> Stored:
     if file is None:
         raise ValueError(f"{path} holds no {NAME}: run `farframe evaluate` on it first")
     try:
-        content = json.loads(file.read_text("utf-8"))
-        if not isinstance(content, dict) or "card" not in content:
-            raise ValueError("it has no protocol card")
-        known = cast("dict[str, Any]", content)
-        if known["card"].get("format") != FORMAT:
-            raise ValueError(f"its protocol card is not of format {FORMAT}")
-        stored = Stored(file, known)
-        _ = stored.title, known["table"], known["confidence_horizon"], known["fvd"], known["world"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return Stored(file, parse_evaluation(file.read_text("utf-8")))
+    except ValueError as error:
         raise ValueError(
             f"{file} is no evaluation that this farframe wrote ({error}): evaluate the run anew"
         ) from None
-    return stored
 
 
 def compare(evaluations: Sequence[Stored]) -> Iterator[Table | str]:
@@ -179,7 +173,7 @@ def _sheet(evaluations: Sequence[Stored], quantity: str) -> Table | None:
     what = QUANTITIES[quantity]
     sheet = Table(what.title, box=box.SIMPLE_HEAD, pad_edge=False)
     for evaluation in evaluations:
-        sheet.add_column(evaluation.title, justify="right", no_wrap=True)
+        sheet.add_column(Text(evaluation.title), justify="right", no_wrap=True)
     copied = evaluations[0].value(quantity, frames[0], "copy_last") is not None
     if copied:
         sheet.add_column(SUBJECTS["copy_last"], justify="right", no_wrap=True)
@@ -190,7 +184,7 @@ def _sheet(evaluations: Sequence[Stored], quantity: str) -> Table | None:
         if copied:
             base = evaluations[0].value(quantity, name, "copy_last")
             cells.append(f"{base.mean:.{what.digits}f}" if base else "")
-        sheet.add_row(name, *cells)
+        sheet.add_row(Text(name), *cells)
     return sheet
 
 

@@ -19,7 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm  # pyright: ignore[reportPrivateUsage]
 
-from farframe.training.gathering import fresh_store
+from farframe.training.gathering import gather
 from farframe.training.stopping import TrainingError
 
 BUCKET_BYTES = 25 * 2**20  # large enough to use the wire well, small enough to overlap with copying
@@ -137,8 +137,7 @@ def join() -> Generator[World, None, None]:
     started = not dist.is_initialized()
     if started:
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        store, rank, size = fresh_store()
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+        size = gather(backend)
     try:
         control = dist.new_group(backend="gloo", timeout=timedelta(seconds=PATIENCE))
         yield World(

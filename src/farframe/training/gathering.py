@@ -7,10 +7,12 @@ addresses of processes that are dead. So every attempt gets a name of its own th
 
 from __future__ import annotations
 
+import os
 import secrets
 import time
 from datetime import timedelta
 
+import torch.distributed as dist
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
@@ -19,15 +21,25 @@ from farframe.training.stopping import TrainingError
 _PATIENCE = 600.0  # seconds until all have come: torch's own is 30, and importing is slow
 
 
-def fresh_store() -> tuple[Store, int, int]:
-    """A store without old keys that all processes of this attempt share, this one's rank, and size.
+def gather(backend: str) -> int:
+    """Make the process group of all processes of this attempt; returns how many they are.
 
     Raises:
-        TrainingError: if the others don't come.
+        TrainingError: if the others don't come, or go again.
     """
-    store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=_PATIENCE)))
-    attempt = _name(PrefixStore("farframe", store), rank, size)
-    return PrefixStore(attempt, store), rank, size
+    try:
+        store, rank, size = next(rendezvous("env://", timeout=timedelta(seconds=_PATIENCE)))
+        attempt = _name(PrefixStore("farframe", store), rank, size)
+        fresh = PrefixStore(attempt, store)
+        dist.init_process_group(backend, store=fresh, rank=rank, world_size=size)
+    except dist.DistError as error:
+        place = ":".join(os.environ.get(name, "?") for name in ("MASTER_ADDR", "MASTER_PORT"))
+        reason = str(error).partition("\n")[0]
+        raise TrainingError(
+            f"process {os.environ['RANK']} found no others at {place} ({reason}): start all of a "
+            "training with one MASTER_ADDR and MASTER_PORT, at which the first can be reached"
+        ) from error
+    return size
 
 
 def _name(store: Store, rank: int, size: int) -> str:
@@ -52,7 +64,12 @@ def _name(store: Store, rank: int, size: int) -> str:
             if store.check([f"thanks/{name}/{other}"]):
                 missing.remove(other)
         if time.monotonic() > end:
-            came = f"{size - len(missing)} of {size} processes have come"
-            raise TrainingError(f"{came} within {_PATIENCE:g} s; missing is rank {min(missing)}")
+            came = f"{size - len(missing)} of {size} processes have come within {_PATIENCE:g} s"
+            raise TrainingError(f"{came}; missing: rank {_few(sorted(missing))}")
         time.sleep(0.01)
     return name
+
+
+def _few(ranks: list[int]) -> str:
+    more = f" and {len(ranks) - 8} more" if len(ranks) > 8 else ""
+    return ", ".join(map(str, ranks[:8])) + more

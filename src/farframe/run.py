@@ -11,23 +11,24 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from farframe import __version__
 from farframe.atomic import replacing
-from farframe.config import DataConfig, ModelConfig, TrainConfig, check
+from farframe.config import DataConfig, TrainConfig, check
+from farframe.families import ALL_MODES, BASELINE_MODES, AnyMode, AnyModel, AnyModelConfig
+from farframe.json_values import decode, exact_keys, mapping, parse_json, typed
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.modes import MODES, Mode
+from farframe.modes.base import ModeOf, NetworksOf, same
 from farframe.training import checkpoint
 from farframe.training.distributed import pick_device
 
@@ -43,8 +44,6 @@ RESUMABLE = frozenset(
 """Fields that may differ when a run goes on: they don't change what is learned from a batch, nor
 which batches there are (that ``data.path`` still holds the same data is checked by fingerprint)."""
 
-T = TypeVar("T")
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -52,10 +51,10 @@ class RunConfig:
 
     name: str
     """Name of the preset that the run started from."""
-    model: ModelConfig
+    model: AnyModelConfig
     data: DataConfig
     train: TrainConfig
-    mode: Mode
+    mode: AnyMode
 
     def __post_init__(self) -> None:
         length, context = self.data.sequence_length, self.model.context_frames
@@ -66,30 +65,18 @@ class RunConfig:
             f"must be above model.context_frames ({context}), or no frame is left to predict: "
             "raise --data.sequence-length or lower --model.context-frames",
         )
-        check(
-            self.model.enc_norm != "batch" or self.data.batch_size * context > 1,
-            "data.batch_size",
-            self.data.batch_size,
-            f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
-            "single encoding has no spread",
-        )
-        check(
-            not self.train.encoder_weights
-            or (self.model.encoder == "vgg" and not self.model.encoder_coords),
-            "train.encoder_weights",
-            self.train.encoder_weights,
-            "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
-            "place for VGG-16's convolutions",
-        )
-        size, pose = self.model.enc_size, self.mode.pose_dim
-        check(
-            size == pose if self.mode.encodes_poses else size >= pose,
-            "model.enc_size",
-            size,
-            f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
-            f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
-        )
+        self.mode.check_model(self.model)
+        self.model.check_run(self.data, self.train)
         self.mode.check_clips(length)
+
+    def networks(self, mean_over_processes: Callable[[Tensor], Tensor] = same) -> NetworksOf[Any]:
+        """All that the run trains, with random weights (see ``NetworksOf``)."""
+        mode = cast("ModeOf[Any, Any]", self.mode)  # that it trains such models has been checked
+        return mode.networks(self.model, mean_over_processes)
+
+    def build(self) -> AnyModel:
+        """The run's model with random weights."""
+        return cast("ModeOf[Any, Any]", self.mode).build(self.model)
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""
@@ -109,21 +96,22 @@ class RunConfig:
             ValueError: for text that is no JSON, an unknown or missing key, a value of the wrong
                 type or out of range: one line that names the key.
         """
-        return RunConfig.from_dict(_parse(text))
+        return RunConfig.from_dict(parse_json(text))
 
     @staticmethod
     def from_dict(values: object) -> RunConfig:
         """The inverse of ``to_dict``, with the errors of ``from_json``."""
-        parts = _keys(values, [f.name for f in fields(RunConfig)], "")
-        mode = _mapping(parts["mode"], "mode")
-        tag = mode.get("tag")
-        check(tag in list(MODES), "mode.tag", tag, f"must be one of {', '.join(MODES)}")
+        parts = exact_keys(values, [f.name for f in fields(RunConfig)], "")
+        mode = mapping(parts["mode"], "mode")
+        tag, tags = mode.get("tag"), list(ALL_MODES)
+        check(tag in tags, "mode.tag", tag, f"must be one of {', '.join(tags)}")
+        kind = ALL_MODES[str(tag)]
         return RunConfig(
-            name=_typed(str, parts["name"], "name"),
-            model=_decode(ModelConfig, parts["model"], "model"),
-            data=_decode(DataConfig, parts["data"], "data"),
-            train=_decode(TrainConfig, parts["train"], "train"),
-            mode=_decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
+            name=typed(str, parts["name"], "name"),
+            model=decode(kind.trains, parts["model"], "model"),
+            data=decode(DataConfig, parts["data"], "data"),
+            train=decode(TrainConfig, parts["train"], "train"),
+            mode=decode(kind, {k: v for k, v in mode.items() if k != "tag"}, "mode"),
         )
 
     def changes(self, other: RunConfig) -> dict[str, Any]:
@@ -171,9 +159,24 @@ def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
         device: where to put it: cpu, cuda, cuda:1, ..., or auto.
 
     Raises:
-        ValueError: if there is no such folder, it holds no run or no checkpoint yet, or what it
-            holds is damaged; one line that names the file and the way out.
+        ValueError: if there is no such folder, it holds no run or no checkpoint yet, what it
+            holds is damaged, or it is a run of a baseline (``load_any`` takes these too); one line
+            that names the file and the way out.
     """
+    tag = load_config(path).mode.tag
+    if tag in BASELINE_MODES:
+        raise ValueError(
+            f"{path} is a run of the baseline {tag}, which has no encodings to roll out and draw "
+            "apart: give a run of the hierarchical model (from Python, farframe.run.load_any takes "
+            "both)"
+        )
+    model = load_any(path, device)
+    assert isinstance(model, HierarchicalModel)
+    return model
+
+
+def load_any(path: str | Path, device: str = "cpu") -> AnyModel:
+    """As ``load``, the hierarchical model or a baseline: whatever the run is of."""
     run, chosen = locate(Path(path))
     config = load_config(run)
     target = pick_device(device)
@@ -182,7 +185,7 @@ def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
     else:
         checkpoint.verify(chosen)
     with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
-        model = HierarchicalModel(config.model)
+        model = config.build()
     checkpoint.load_weights(model, chosen, checkpoint.WEIGHTS)
     # Convolutions are faster so, on CPUs and GPUs.
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -262,10 +265,10 @@ def _read(run: Path) -> tuple[RunConfig, str]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file, so {run} is not a run")
     try:
-        record = _mapping(_parse(path.read_text(encoding="utf-8")), "the file")
+        record = mapping(parse_json(path.read_text(encoding="utf-8")), "the file")
         version = record.get("format")
         check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
-        record = _keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
+        record = exact_keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
         return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
     except ValueError as error:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
@@ -284,66 +287,3 @@ def git_hash() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or no commit yet
     return done.stdout.strip() or None
-
-
-def _parse(text: str) -> object:
-    def refuse(constant: str) -> object:
-        raise ValueError(f"{constant} is not a number that a run can have")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-
-
-def _mapping(values: object, where: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError(f"{where} is {values!r:.40}: must be a JSON object")
-    return cast(dict[str, Any], values)
-
-
-def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
-    """``values`` if it has exactly the keys ``names``."""
-    given = _mapping(values, where or "the run")
-    dot = f"{where}." if where else ""
-    for key in given:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, 1)
-            shown = key if key.isprintable() else repr(key)
-            raise ValueError(
-                f"unknown key {dot}{shown}" + (f": is {dot}{near[0]} meant?" if near else "")
-            )
-    missing = [dot + name for name in names if name not in given]
-    if missing:
-        raise ValueError(f"missing key {', '.join(missing)}")
-    return given
-
-
-def _decode(cls: type[T], values: object, where: str) -> T:
-    """A dataclass from a mapping, every value of exactly the declared type."""
-    names = [f.name for f in fields(cast(Any, cls))]
-    given = _keys(values, names, where)
-    hints = get_type_hints(cls)
-    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in names}
-    return cls(**typed)
-
-
-def _typed(hint: Any, value: object, key: str) -> Any:
-    """``value`` if it is a ``hint``: bool, int, float (also written as 1), str or Literal."""
-    if get_origin(hint) is Literal:
-        allowed = get_args(hint)
-        check(value in allowed, key, value, f"must be one of {', '.join(map(str, allowed))}")
-        return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and _representable(cast("int | float", value)):
-        return float(cast(float, value))
-    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    check(fits and hint is not float, key, value, f"must be a {hint.__name__}")
-    return value
-
-
-def _representable(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer of hundreds of digits
-        return False

@@ -14,10 +14,10 @@ from farframe.evaluation.features import Features
 from farframe.evaluation.fvd import FVD, check_clips, pieces
 from farframe.evaluation.measure import Measuring
 from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
-from farframe.evaluation.subjects import BASELINES
+from farframe.evaluation.subjects import baselines_of, draws_encodings
 from farframe.evaluation.tally import REPLICATES
-from farframe.models.hierarchical import HierarchicalModel
-from farframe.run import load, load_config, locate
+from farframe.models.video_model import VideoModel
+from farframe.run import load_any, load_config, locate
 from farframe.training.checkpoint import latest, verify
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Setting:
     step: int
     options: EvaluateOptions
     protocol: str
-    model: HierarchicalModel
+    model: VideoModel
     data: DataConfig
     source: ClipSource
     windows: ClipWindows
@@ -51,7 +51,7 @@ class Setting:
         folder, checkpoint = locate(run)
         checkpoint = checkpoint or latest(folder).path
         data = _data(folder, options, protocol)
-        model = load(checkpoint, device=device)
+        model = load_any(checkpoint, device=device)
         context = _context(options, model)
         what = _measuring(options, model, context)
         source = open_source(data, model.config.frame_size, cache_dir=folder / "cache")
@@ -110,7 +110,7 @@ def _data(folder: Path, options: EvaluateOptions, protocol: str) -> DataConfig:
     return data
 
 
-def _context(options: EvaluateOptions, model: HierarchicalModel) -> int:
+def _context(options: EvaluateOptions, model: VideoModel) -> int:
     least = model.config.context_frames
     if 0 < options.context < least:
         raise ValueError(
@@ -120,7 +120,7 @@ def _context(options: EvaluateOptions, model: HierarchicalModel) -> int:
     return options.context or least
 
 
-def _measuring(options: EvaluateOptions, model: HierarchicalModel, context: int) -> Measuring:
+def _measuring(options: EvaluateOptions, model: VideoModel, context: int) -> Measuring:
     """Networks that measure are loaded here, before the data is touched."""
     features = Features.load(options.metrics, model.device)
     fvd = None
@@ -133,17 +133,17 @@ def _measuring(options: EvaluateOptions, model: HierarchicalModel, context: int)
         samples = 1
     return Measuring(
         metrics=features.metrics,
-        baselines=tuple(BASELINES),
+        baselines=baselines_of(model),
         samples=samples,
         seed=options.seed,
         replicates=REPLICATES,
-        encodings=True,
+        encodings=draws_encodings(model),
         fvd=fvd,
         fvd_context=options.fvd_context,
     )
 
 
-def _check_actions(source: ClipSource, model: HierarchicalModel, data: DataConfig) -> None:
+def _check_actions(source: ClipSource, model: VideoModel, data: DataConfig) -> None:
     if model.config.action_dim not in (0, source.action_dim):
         raise DataError(
             f"{data.path}: its actions have {source.action_dim} numbers, but the model was trained "

@@ -170,9 +170,9 @@ def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
             "apart: give a run of the hierarchical model (from Python, farframe.run.load_any takes "
             "both)"
         )
-    model = load_any(path, device)
-    assert isinstance(model, HierarchicalModel)
-    return model
+    loaded = load_any(path, device)
+    assert isinstance(loaded, HierarchicalModel)
+    return loaded
 
 
 def load_any(path: str | Path, device: str = "cpu") -> AnyModel:

@@ -14,7 +14,7 @@ from farframe.evaluation.features import Features
 from farframe.evaluation.fvd import FVD, check_clips, pieces
 from farframe.evaluation.measure import Measuring
 from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
-from farframe.evaluation.subjects import baselines_of, draws_encodings
+from farframe.evaluation.subjects import baselines_of, hierarchical
 from farframe.evaluation.tally import REPLICATES
 from farframe.models.video_model import VideoModel
 from farframe.run import load_any, load_config, locate
@@ -137,7 +137,7 @@ def _measuring(options: EvaluateOptions, model: VideoModel, context: int) -> Mea
         samples=samples,
         seed=options.seed,
         replicates=REPLICATES,
-        encodings=draws_encodings(model),
+        encodings=hierarchical(model) is not None,
         fvd=fvd,
         fvd_context=options.fvd_context,
     )

@@ -43,8 +43,9 @@ class Scene:
     @property
     def drawing(self) -> HierarchicalModel:
         """The model, as one that draws encodings."""
-        assert isinstance(self.model, HierarchicalModel), "see baselines_of"
-        return self.model
+        found = hierarchical(self.model)
+        assert found is not None, "see baselines_of"
+        return found
 
     @cached_property
     def enc(self) -> Float[Tensor, "b t e"]:
@@ -114,14 +115,15 @@ OF_ENCODINGS = ("linear", "oracle")
 """Those that mean something only for a model that draws encodings."""
 
 
-def draws_encodings(model: VideoModel) -> bool:
-    """Whether the model has encodings that are foreseen and drawn apart from each other."""
-    return isinstance(model, HierarchicalModel)
+def hierarchical(measured: VideoModel) -> HierarchicalModel | None:
+    """The model, if its encodings are foreseen and drawn apart from each other."""
+    return measured if isinstance(measured, HierarchicalModel) else None
 
 
 def baselines_of(model: VideoModel) -> tuple[str, ...]:
     """Names of the baselines that mean something for a model."""
-    return tuple(n for n in BASELINES if draws_encodings(model) or n not in OF_ENCODINGS)
+    draws = hierarchical(model) is not None
+    return tuple(name for name in BASELINES if draws or name not in OF_ENCODINGS)
 
 
 def labels(clips: Sequence[Clip], name: str) -> Shaped[np.ndarray, "b t ..."] | None:

@@ -51,15 +51,15 @@ def read_start(config: RunConfig) -> Start | None:
     Raises:
         ValueError: if the weights can't be read or don't fit: one line that names the field.
     """
-    train, model = config.train, config.model
+    train, networks = config.train, config.model
     field = "train.start_from" if train.start_from else "train.encoder_weights"
-    if not isinstance(model, ModelConfig):
+    if not isinstance(networks, ModelConfig):
         return None  # weights to start from have been refused by the model's configuration
     try:
         if train.start_from:
-            return _from_networks(Path(train.start_from).expanduser(), model)
+            return _from_networks(Path(train.start_from).expanduser(), networks)
         if train.encoder_weights:
-            return _from_vgg(train.encoder_weights, model)
+            return _from_vgg(train.encoder_weights, networks)
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
     return None

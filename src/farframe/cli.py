@@ -223,10 +223,10 @@ def _run_training(
 def _predict(args: list[str]) -> int:
     from farframe.cli_args import parse_predict
     from farframe.prediction import predict_file
-    from farframe.run import load
+    from farframe.run import load_any
 
     parsed = parse_predict(args, "farframe predict")
-    model = load(parsed.run, device=parsed.device)
+    model = load_any(parsed.run, device=parsed.device)
     outputs = predict_file(model, parsed.input, parsed.out, options=parsed.prediction)
     frames = f"{len(outputs.times)} of {parsed.prediction.horizon} predicted frames"
     print(f"{frames} after {outputs.context_frames} given ones, at {outputs.fps:g} frames/s:")

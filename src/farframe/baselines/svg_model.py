@@ -83,12 +83,13 @@ class SVGModel(nn.Module):
     def reconstruct(
         self,
         frames: Float[Tensor, "b t c h w"],
-        actions: Float[Tensor, "b t a"],
+        actions: Float[Tensor, "b s a"],
         at: Sequence[int] | None = None,
     ) -> Reconstruction:
         """Draw frames 1 to t - 1 of clips, or those ``at`` some of these times (teacher forcing).
 
-        Every frame is known, and so each network sees all times at once.
+        Every frame is known, and so each network sees all times at once. There must be t - 1
+        actions or more.
         """
         steps = frames.shape[1] - 1
         enc, maps = self._encode(frames)

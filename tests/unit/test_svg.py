@@ -166,7 +166,7 @@ def nets_and_batch(config: SVGConfig) -> tuple[NetworksOf[SVGModel], Batch]:
 def test_losses_are_the_error_and_the_divergence() -> None:
     nets, batch = nets_and_batch(CONFIG)
     torch.manual_seed(0)
-    (update,) = SVGMode(beta=0.5, beta_warmup=10).updates(nets, batch, 3)
+    (update,) = SVGMode(beta=0.5, beta_warmup=10.0).updates(nets, batch, 3)
     torch.manual_seed(0)
     seen = nets.model.reconstruct(batch.frames, batch.actions)
     assert seen.posterior is not None

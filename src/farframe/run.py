@@ -25,8 +25,8 @@ from torch import Tensor
 from farframe import __version__
 from farframe.atomic import replacing
 from farframe.config import DataConfig, TrainConfig, check
+from farframe.decoding import decode, keys, mapping, parse, typed
 from farframe.families import ALL_MODES, BASELINE_MODES, AnyMode, AnyModel, AnyModelConfig
-from farframe.json_values import decode, exact_keys, mapping, parse_json, typed
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import ModeOf, NetworksOf, same
 from farframe.training import checkpoint
@@ -96,12 +96,12 @@ class RunConfig:
             ValueError: for text that is no JSON, an unknown or missing key, a value of the wrong
                 type or out of range: one line that names the key.
         """
-        return RunConfig.from_dict(parse_json(text))
+        return RunConfig.from_dict(parse(text))
 
     @staticmethod
     def from_dict(values: object) -> RunConfig:
         """The inverse of ``to_dict``, with the errors of ``from_json``."""
-        parts = exact_keys(values, [f.name for f in fields(RunConfig)], "")
+        parts = keys(values, [f.name for f in fields(RunConfig)], "")
         mode = mapping(parts["mode"], "mode")
         tag, tags = mode.get("tag"), list(ALL_MODES)
         check(tag in tags, "mode.tag", tag, f"must be one of {', '.join(tags)}")
@@ -265,10 +265,10 @@ def _read(run: Path) -> tuple[RunConfig, str]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file, so {run} is not a run")
     try:
-        record = mapping(parse_json(path.read_text(encoding="utf-8")), "the file")
+        record = mapping(parse(path.read_text(encoding="utf-8")), "the file")
         version = record.get("format")
         check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
-        record = exact_keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
+        record = keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
         return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
     except ValueError as error:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None

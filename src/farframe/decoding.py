@@ -1,4 +1,4 @@
-"""Frozen dataclasses out of plain JSON values: every key there, none unknown, every type exact."""
+"""JSON into frozen dataclasses: exactly the keys and types that they declare."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from farframe.config import check
 T = TypeVar("T")
 
 
-def parse_json(text: str) -> object:
-    """JSON text as plain values.
+def parse(text: str) -> object:
+    """The value of a JSON text.
 
     Raises:
-        ValueError: if it is none, or has numbers that JSON doesn't know (NaN, Infinity).
+        ValueError: if it is none, or holds a constant that JSON doesn't have (NaN).
     """
 
     def refuse(constant: str) -> object:
@@ -30,13 +30,13 @@ def parse_json(text: str) -> object:
 
 
 def mapping(values: object, where: str) -> dict[str, Any]:
-    """``values`` if they are a JSON object."""
+    """``values`` if it is a JSON object."""
     if not isinstance(values, dict):
         raise ValueError(f"{where} is {values!r:.40}: must be a JSON object")
     return cast(dict[str, Any], values)
 
 
-def exact_keys(values: object, names: list[str], where: str) -> dict[str, Any]:
+def keys(values: object, names: list[str], where: str) -> dict[str, Any]:
     """``values`` if it has exactly the keys ``names``."""
     given = mapping(values, where or "the run")
     dot = f"{where}." if where else ""
@@ -56,7 +56,7 @@ def exact_keys(values: object, names: list[str], where: str) -> dict[str, Any]:
 def decode(cls: type[T], values: object, where: str) -> T:
     """A dataclass from a mapping, every value of exactly the declared type."""
     names = [f.name for f in fields(cast(Any, cls))]
-    given = exact_keys(values, names, where)
+    given = keys(values, names, where)
     hints = get_type_hints(cls)
     return cls(**{name: typed(hints[name], given[name], f"{where}.{name}") for name in names})
 

@@ -12,8 +12,8 @@ from farframe.config import FRAME_SIZES, DataConfig, TrainConfig, check, check_l
 class SVGConfig:
     """Stochastic video generation with a learned prior, SVG-LP (Denton and Fergus, ICML 2018).
 
-    The authors' own sizes: width 64, enc_size 128, units 256 in 2 layers, noise_size 10 to 64,
-    norm batch; skips context, or last on robot data.
+    The defaults of the authors' program: width 64, enc_size 128, units 256 in 2 layers,
+    noise_size 10, skips context, norm batch.
     """
 
     frame_size: int = 64

@@ -100,7 +100,7 @@ _SVG_SMALL = RunConfig(
     model=SVGConfig(),
     data=DataConfig(path="", sequence_length=20, batch_size=16),
     train=replace(_ADAM, steps=20_000, beta2=0.999, clip_kind="global", checkpoint_secs=300.0),
-    mode=SVGMode(lr=1e-3),
+    mode=SVGMode(lr=2e-3, decode_frames=5),
 )
 
 _SVG_TINY = replace(
@@ -108,7 +108,7 @@ _SVG_TINY = replace(
     name="svg-tiny",
     model=SVGConfig(frame_size=32),
     data=DataConfig(path="shapes", sequence_length=20, batch_size=16),
-    train=replace(_SVG_SMALL.train, steps=3000),
+    train=replace(_SVG_SMALL.train, steps=2500),
 )
 
 PRESETS: dict[str, Preset] = {

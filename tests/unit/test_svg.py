@@ -12,7 +12,7 @@ from tiny_run import tiny
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from farframe.baselines.convolutions import FrameDecoder, FrameEncoder
+from farframe.baselines.convolutions import FrameDecoder, FrameEncoder, PixelNorm
 from farframe.baselines.recurrent import Gaussian
 from farframe.baselines.svg_config import SVGConfig
 from farframe.baselines.svg_mode import SVGMode
@@ -58,6 +58,14 @@ def test_frames_of_every_size_are_drawn(size: int, norm: Any) -> None:
     drawn = FrameDecoder(config)(enc, maps)
     assert drawn.shape == frames.shape
     assert bool(((drawn > 0) & (drawn < 1)).all())
+
+
+def test_the_norm_is_that_of_the_batch() -> None:
+    mine, theirs = PixelNorm(5), torch.nn.BatchNorm2d(5)
+    x = torch.randn(3, 5, 4, 4) * 3 + 1
+    for _ in range(2):
+        torch.testing.assert_close(mine(x), theirs(x))
+    torch.testing.assert_close(mine.eval()(x), theirs.eval()(x))
 
 
 @pytest.mark.parametrize("name", ["svg-small", "svg-tiny"])

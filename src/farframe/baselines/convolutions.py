@@ -73,6 +73,23 @@ class FrameDecoder(nn.Module):
         return self.out(x)
 
 
+class PixelNorm(nn.Module):
+    """Batch norm of maps, their pixels taken for so many examples.
+
+    That is what ``BatchNorm2d`` does, as fast, and as a ``BatchNorm1d`` it is one over all
+    processes where there are several (``training/distributed.py``).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.over = nn.BatchNorm1d(channels)
+
+    def forward(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n c h w"]:
+        """Normalise each channel."""
+        pixels = x.permute(0, 2, 3, 1)
+        return self.over(pixels.flatten(0, 2)).view(pixels.shape).permute(0, 3, 1, 2)
+
+
 def _channels(config: SVGConfig) -> list[int]:
     """Channels after each halving of the frame's side, down to a map of 4x4 (or 6x6)."""
     count = int(math.log2(config.frame_size // SMALLEST))
@@ -82,7 +99,7 @@ def _channels(config: SVGConfig) -> list[int]:
 def _after(config: SVGConfig, channels: int) -> tuple[nn.Module, nn.Module]:
     """Norm and nonlinearity after a convolution."""
     norm = (
-        nn.BatchNorm2d(channels)
+        PixelNorm(channels)
         if config.norm == "batch"
         else nn.GroupNorm(math.gcd(GROUPS, channels), channels)
     )

@@ -13,7 +13,7 @@ class SVGConfig:
     """Stochastic video generation with a learned prior, SVG-LP (Denton and Fergus, ICML 2018).
 
     The defaults of the authors' program: width 64, enc_size 128, units 256 in 2 layers,
-    noise_size 10, skips context, norm batch.
+    noise_size 10.
     """
 
     frame_size: int = 64
@@ -36,8 +36,8 @@ class SVGConfig:
     skips: Literal["context", "last"] = "context"
     """Where the decoder's skip connections come from: the last given frame, or the frame before,
     true or predicted (their last_frame_skip)."""
-    norm: Literal["group", "batch"] = "group"
-    """Norm after each convolution: over 8 groups of channels, or, as theirs, over the batch."""
+    norm: Literal["batch", "group"] = "batch"
+    """Norm after each convolution: over the batch, as theirs, or over 8 groups of channels."""
 
     def __post_init__(self) -> None:
         check(

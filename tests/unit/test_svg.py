@@ -23,7 +23,14 @@ from farframe.run import RunConfig
 from farframe.types import Batch
 
 CONFIG = SVGConfig(
-    frame_size=32, width=2, enc_size=6, units=5, noise_size=3, action_dim=2, context_frames=3
+    frame_size=32,
+    width=2,
+    enc_size=6,
+    units=5,
+    noise_size=3,
+    action_dim=2,
+    context_frames=3,
+    norm="group",  # without statistics to be learned first
 )
 STILL = replace(CONFIG, noise_size=0)
 

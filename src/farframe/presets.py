@@ -97,7 +97,7 @@ _DEBUG = RunConfig(
 
 _SVG_SMALL = RunConfig(
     name="svg-small",
-    model=SVGConfig(skips="last"),
+    model=SVGConfig(),
     data=DataConfig(path="", sequence_length=20, batch_size=16),
     train=replace(_ADAM, steps=20_000, beta2=0.999, clip_kind="global", checkpoint_secs=300.0),
     mode=SVGMode(lr=2e-3, decode_frames=5),

@@ -226,10 +226,11 @@ def _run_training(
 def _predict(args: list[str]) -> int:
     from farframe.cli_args import parse_predict
     from farframe.prediction import predict_file
-    from farframe.run import load, load_config
+    from farframe.run import load_any, load_config
 
     parsed = parse_predict(args, "farframe predict")
-    model, stride = load(parsed.run, device=parsed.device), load_config(parsed.run).data.stride
+    model = load_any(parsed.run, device=parsed.device)
+    stride = load_config(parsed.run).data.stride
     options = parsed.prediction
     outputs = predict_file(model, parsed.input, parsed.out, options=options, stride=stride)
     frames = f"{len(outputs.times)} of {options.horizon} predicted frames"

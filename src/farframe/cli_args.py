@@ -16,9 +16,9 @@ from farframe.bench import BenchOptions
 from farframe.cli_parse import parse
 from farframe.cli_run import with_run
 from farframe.cli_words import UsageError, option, unknown
-from farframe.config import DataConfig, ModelConfig, TrainConfig
+from farframe.config import DataConfig, TrainConfig
+from farframe.families import ALL_MODES, AnyMode, AnyModelConfig
 from farframe.interop.tf_import import ImportOptions
-from farframe.modes import MODES, Mode
 from farframe.prediction_options import PredictOptions
 from farframe.run import RunConfig
 
@@ -35,10 +35,10 @@ class TrainArgs:
     """Go on from the newest checkpoint in --out."""
     mode_tag: Annotated[str, Arg(name="mode", metavar="TAG")]
     """How the networks are trained together; its own options are --mode.NAME."""
-    model: ModelConfig
+    model: AnyModelConfig
     data: DataConfig
     train: TrainConfig
-    mode: Mode
+    mode: AnyMode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +82,9 @@ class BenchArgs:
 def parse_train(args: Sequence[str], default: RunConfig, prog: str) -> tuple[TrainArgs, RunConfig]:
     """The options of a training whose defaults are those of ``default``, and the run they make."""
     tag = option(args, "--mode") or default.mode.tag
-    if tag not in MODES:
-        raise UsageError(unknown("mode", tag, MODES))
-    mode = default.mode if tag == default.mode.tag else _converted(default.mode, MODES[tag])
+    if tag not in ALL_MODES:
+        raise UsageError(unknown("mode", tag, ALL_MODES))
+    mode = default.mode if tag == default.mode.tag else _converted(default.mode, ALL_MODES[tag])
     sample = TrainArgs(
         out=Path(),
         data_path=default.data.path,
@@ -118,7 +118,7 @@ def parse_predict(args: Sequence[str], prog: str) -> PredictArgs:
     return with_run(whole, lambda words: parse(PredictArgs, words, prog))
 
 
-def _converted(mode: Mode, kind: type[Mode]) -> Mode:
+def _converted(mode: AnyMode, kind: type[AnyMode]) -> AnyMode:
     """Another mode with the values of those fields that both have."""
     shared = {f.name for f in fields(mode)} & {f.name for f in fields(kind)}
     return kind(**{name: getattr(mode, name) for name in shared})

@@ -107,6 +107,27 @@ class ModelConfig:
             "must be odd and >= 3",
         )
 
+    def check_run(self, data: DataConfig, train: TrainConfig) -> None:
+        """Refuse data and training that don't fit these networks.
+
+        Raises:
+            ValueError: naming the field that doesn't fit.
+        """
+        check(
+            self.enc_norm != "batch" or data.batch_size * self.context_frames > 1,
+            "data.batch_size",
+            data.batch_size,
+            f"must be above 1 for model.enc_norm 'batch' with model.context_frames "
+            f"{self.context_frames}: a single encoding has no spread",
+        )
+        check(
+            not train.encoder_weights or (self.encoder == "vgg" and not self.encoder_coords),
+            "train.encoder_weights",
+            train.encoder_weights,
+            "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
+            "place for VGG-16's convolutions",
+        )
+
     @property
     def units(self) -> int:
         """Units of a predictor cell."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from farframe import __version__
 from farframe.config import check
 from farframe.data.source import DataError
-from farframe.models.hierarchical import HierarchicalModel
+from farframe.models.video_model import VideoModel
 from farframe.prediction_files import check_out, draw, staged, write_files
 from farframe.prediction_input import Actions, actions_for, read_input
 from farframe.prediction_options import PredictOptions
@@ -39,7 +39,7 @@ class PredictOutputs:
 
 
 def predict_file(
-    model: HierarchicalModel, source: Path, out: Path, *, options: PredictOptions, stride: int = 1
+    model: VideoModel, source: Path, out: Path, *, options: PredictOptions, stride: int = 1
 ) -> PredictOutputs:
     """Predict what follows on some frames of ``source`` and write it into the folder ``out``.
 

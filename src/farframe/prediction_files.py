@@ -20,7 +20,8 @@ from jaxtyping import UInt8
 
 from farframe import video
 from farframe.atomic import sweep, temporary
-from farframe.types import Clip, Prediction
+from farframe.models.video_model import Predicted
+from farframe.types import Clip
 
 OUTPUTS = (
     "prediction.mp4",
@@ -39,23 +40,31 @@ _STRIP_SAMPLES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Everything that is shown, as bytes; ``truth`` belongs to the first m drawn frames."""
+    """Everything that is shown, as bytes; ``truth`` belongs to the first m drawn frames.
+
+    ``masks`` is None for a model that has none.
+    """
 
     given: UInt8[np.ndarray, "k 3 h w"]
     truth: UInt8[np.ndarray, "m 3 h w"]
     frames: UInt8[np.ndarray, "s n 3 h w"]
-    masks: UInt8[np.ndarray, "s n 1 h w"]
+    masks: UInt8[np.ndarray, "s n 1 h w"] | None
     times: tuple[int, ...]
 
+    def samples_of_masks(self) -> list[UInt8[np.ndarray, "n 1 h w"]]:
+        """Each sample's masks; none for a model without."""
+        return [] if self.masks is None else list(self.masks)
 
-def draw(clip: Clip, context: int, prediction: Prediction) -> Drawing:
+
+def draw(clip: Clip, context: int, prediction: Predicted) -> Drawing:
     """Turn a prediction on the first ``context`` frames of ``clip`` into bytes; find its truth."""
+    masks = prediction.masks
     known = [t for t in prediction.times if context + t <= len(clip)]
     return Drawing(
         given=clip.frames[:context],
         truth=clip.frames[[context + t - 1 for t in known]],
         frames=video.to_uint8(prediction.frames.cpu().numpy()),
-        masks=video.to_uint8(prediction.masks.cpu().numpy()),
+        masks=None if masks is None else video.to_uint8(masks.cpu().numpy()),
         times=prediction.times,
     )
 
@@ -64,7 +73,7 @@ def write_files(
     folder: Path,
     drawing: Drawing,
     fps: float,
-    arrays: Prediction | None,
+    arrays: Predicted | None,
     report: Mapping[str, object],
 ) -> list[str]:
     """Write everything and name it: videos that play at ``fps``, numbers if ``arrays`` is given.
@@ -74,12 +83,13 @@ def write_files(
     given = len(drawing.given)
     black = np.zeros_like(drawing.given[:, :1])
     frames = [np.concatenate((drawing.given, sample)) for sample in drawing.frames]
-    masks = [np.concatenate((black, sample)) for sample in drawing.masks]
+    masks = [np.concatenate((black, sample)) for sample in drawing.samples_of_masks()]
     video.write_video(folder / "prediction.mp4", _side_by_side(frames, given), fps)
-    video.write_video(folder / "masks.mp4", _side_by_side(masks, given), fps)
+    if masks:
+        video.write_video(folder / "masks.mp4", _side_by_side(masks, given), fps)
     if len(drawing.truth):
         truth = np.concatenate((drawing.given, drawing.truth))
-        compared = _compared(truth, frames[0], masks[0], given)
+        compared = _compared(truth, frames[0], masks[0] if masks else None, given)
         video.write_video(folder / "comparison.mp4", compared, fps)
     video.write_png(folder / "strip.png", _strip(drawing))
     if arrays is not None:
@@ -105,13 +115,13 @@ def _side_by_side(
 def _compared(
     truth: UInt8[np.ndarray, "t c h w"],
     frames: UInt8[np.ndarray, "n c h w"],
-    masks: UInt8[np.ndarray, "n 1 h w"],
+    masks: UInt8[np.ndarray, "n 1 h w"] | None,
     given: int,
 ) -> Iterator[UInt8[np.ndarray, "h2 w2 3"]]:
     """The panels of ``video.comparison`` for as long as there is truth."""
     for start in range(0, len(truth), _CHUNK):
         part = slice(start, min(start + _CHUNK, len(truth)))
-        panels = truth[part], frames[part], masks[part]
+        panels = truth[part], frames[part], None if masks is None else masks[part]
         yield from video.comparison(*panels, context=given - start, least=160)
 
 
@@ -126,18 +136,20 @@ def _strip(drawing: Drawing) -> UInt8[np.ndarray, "h w 3"]:
     if len(drawing.truth):
         truth = video.pictures(drawing.truth)
         rows["truth"] = [*context, *(truth[i] if i < len(truth) else None for i in columns)]
-    samples = zip(drawing.frames[:_STRIP_SAMPLES], drawing.masks, strict=False)
-    for i, (frames, masks) in enumerate(samples):
+    masks = drawing.samples_of_masks()
+    for i, frames in enumerate(drawing.frames[:_STRIP_SAMPLES]):
         number = f" {i + 1}" if len(drawing.frames) > 1 else ""
         rows[f"prediction{number}"] = [*context, *video.pictures(frames[columns])]
-        rows[f"mask{number}"] = [*empty, *video.pictures(masks[columns])]
+        if masks:
+            rows[f"mask{number}"] = [*empty, *video.pictures(masks[i][columns])]
     times = [*(i - given + 1 for i in tail), *(drawing.times[i] for i in columns)]
     return video.strip(rows, times)
 
 
-def _write_arrays(path: Path, prediction: Prediction) -> None:
+def _write_arrays(path: Path, prediction: Predicted) -> None:
     """Write what ``predict`` returned, as float32; the first axis is the sample."""
     arrays = {name: getattr(prediction, name) for name in ("frames", "masks", "enc_pred")}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
     np.savez(
         path,
         times=np.array(prediction.times),

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from farframe.baselines.svg_config import SVGConfig
+from farframe.baselines.svg_mode import SVGMode
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.modes import EPEV
 from farframe.presets_seed import SEED_RUNS
@@ -93,6 +95,22 @@ _DEBUG = RunConfig(
     mode=EPEV(lr=1e-3, enc_pred_weight=0.1, enc_pred_delay=2.0),
 )
 
+_SVG_SMALL = RunConfig(
+    name="svg-small",
+    model=SVGConfig(),
+    data=DataConfig(path="", sequence_length=20, batch_size=16),
+    train=replace(_ADAM, steps=20_000, beta2=0.999, clip_kind="global", checkpoint_secs=300.0),
+    mode=SVGMode(lr=2e-3, decode_frames=5),
+)
+
+_SVG_TINY = replace(
+    _SVG_SMALL,
+    name="svg-tiny",
+    model=SVGConfig(frame_size=32),
+    data=DataConfig(path="shapes", sequence_length=20, batch_size=16),
+    train=replace(_SVG_SMALL.train, steps=2500),
+)
+
 PRESETS: dict[str, Preset] = {
     preset.config.name: preset
     for preset in (
@@ -100,6 +118,8 @@ PRESETS: dict[str, Preset] = {
         Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
         Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),
         Preset(_DEBUG, "bouncing shapes, everything tiny: seconds, to see that all works"),
+        Preset(_SVG_SMALL, "the baseline SVG-LP (docs/baselines.md) on your videos, 64x64"),
+        Preset(_SVG_TINY, "the baseline SVG-LP on bouncing shapes, 32x32"),
         *(Preset(config, summary) for config, summary in SEED_RUNS),
     )
 }

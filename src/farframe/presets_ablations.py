@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
+from farframe.config import ModelConfig
 from farframe.modes import E2E, EPEV, EPEVE2E, EPEVGAN
 from farframe.run import RunConfig
 
@@ -38,11 +39,15 @@ def ablations(base: RunConfig) -> Mapping[str, Ablation]:
         ValueError: if the base is not trained with EPEV, or already without something.
     """
     mode, model, data = base.mode, base.model, base.data
-    if type(mode) is not EPEV or model.decoder_first_frame != "seen":
+    if type(mode) is not EPEV or not isinstance(model, ModelConfig):
         raise ValueError(
-            f"preset {base.name} can't be the base of ablations: it is of mode {mode.tag}, with "
-            f"model.decoder_first_frame {model.decoder_first_frame!r}; they start from one of mode "
-            f"{EPEV.tag}, with 'seen'"
+            f"preset {base.name} can't be the base of ablations: it is of mode {mode.tag}; they "
+            f"start from one of mode {EPEV.tag}"
+        )
+    if model.decoder_first_frame != "seen":
+        raise ValueError(
+            f"preset {base.name} can't be the base of ablations: its model.decoder_first_frame is "
+            f"{model.decoder_first_frame!r}; they start from one with 'seen'"
         )
     found = {BASE: Ablation(config=base, summary="EPEV as the preset has it")}
     whole = replace(model, decoder_parts=0)

@@ -14,18 +14,20 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from farframe import __version__
 from farframe.atomic import replacing
-from farframe.config import DataConfig, ModelConfig, TrainConfig, check
+from farframe.config import DataConfig, TrainConfig, check
+from farframe.families import ALL_MODES, AnyMode, AnyModel, AnyModelConfig
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.modes import MODES, Mode
+from farframe.modes.base import ModeOf, NetworksOf, same
 from farframe.pretrained import folder as exported
 from farframe.pretrained.names import found_by_name, offered
 from farframe.strict_json import decode, mapping, parse_json, typed, with_keys
@@ -51,10 +53,10 @@ class RunConfig:
 
     name: str
     """Name of the preset that the run started from."""
-    model: ModelConfig
+    model: AnyModelConfig
     data: DataConfig
     train: TrainConfig
-    mode: Mode
+    mode: AnyMode
 
     def __post_init__(self) -> None:
         length, context = self.data.sequence_length, self.model.context_frames
@@ -65,30 +67,18 @@ class RunConfig:
             f"must be above model.context_frames ({context}), or no frame is left to predict: "
             "raise --data.sequence-length or lower --model.context-frames",
         )
-        check(
-            self.model.enc_norm != "batch" or self.data.batch_size * context > 1,
-            "data.batch_size",
-            self.data.batch_size,
-            f"must be above 1 for model.enc_norm 'batch' with model.context_frames {context}: a "
-            "single encoding has no spread",
-        )
-        check(
-            not self.train.encoder_weights
-            or (self.model.encoder == "vgg" and not self.model.encoder_coords),
-            "train.encoder_weights",
-            self.train.encoder_weights,
-            "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
-            "place for VGG-16's convolutions",
-        )
-        size, pose = self.model.enc_size, self.mode.pose_dim
-        check(
-            size == pose if self.mode.encodes_poses else size >= pose,
-            "model.enc_size",
-            size,
-            f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
-            f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
-        )
+        self.mode.check_model(self.model)
+        self.model.check_run(self.data, self.train)
         self.mode.check_clips(length)
+
+    def networks(self, mean_over_processes: Callable[[Tensor], Tensor] = same) -> NetworksOf[Any]:
+        """All that the run trains, with random weights (see ``NetworksOf``)."""
+        mode = cast("ModeOf[Any, Any]", self.mode)  # that it trains such models has been checked
+        return mode.networks(self.model, mean_over_processes)
+
+    def build(self) -> AnyModel:
+        """The run's model with random weights."""
+        return cast("ModeOf[Any, Any]", self.mode).build(self.model)
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""
@@ -115,14 +105,15 @@ class RunConfig:
         """The inverse of ``to_dict``, with the errors of ``from_json``."""
         parts = with_keys(values, [f.name for f in fields(RunConfig)], "")
         mode = mapping(parts["mode"], "mode")
-        tag = mode.get("tag")
-        check(tag in list(MODES), "mode.tag", tag, f"must be one of {', '.join(MODES)}")
+        tag, tags = mode.get("tag"), list(ALL_MODES)
+        check(tag in tags, "mode.tag", tag, f"must be one of {', '.join(tags)}")
+        kind = ALL_MODES[str(tag)]
         return RunConfig(
             name=typed(str, parts["name"], "name"),
-            model=decode(ModelConfig, parts["model"], "model"),
+            model=decode(kind.trains, parts["model"], "model"),
             data=decode(DataConfig, parts["data"], "data"),
             train=decode(TrainConfig, parts["train"], "train"),
-            mode=decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
+            mode=decode(kind, {k: v for k, v in mode.items() if k != "tag"}, "mode"),
         )
 
     def changes(self, other: RunConfig) -> dict[str, Any]:
@@ -173,11 +164,11 @@ class Found:
     step: int
     exported: bool
 
-    def load(self, device: str = "cpu") -> HierarchicalModel:
+    def load(self, device: str = "cpu") -> AnyModel:
         """The model in eval mode, with the errors of ``load``."""
         config, target = load_config(self.folder), pick_device(device)
         with torch.random.fork_rng(devices=[]):  # drawing weights that are then overwritten
-            model = HierarchicalModel(config.model)
+            model = config.build()
         if self.exported:
             exported.load_weights(model, self.folder)
         else:
@@ -196,9 +187,22 @@ def load(path: str | Path, device: str = "cpu") -> HierarchicalModel:
         device: where to put it: cpu, cuda, cuda:1, ..., or auto.
 
     Raises:
-        ValueError: if there is no such folder, it holds no run or no checkpoint yet, or what it
-            holds is damaged; one line that names the file and the way out.
+        ValueError: if there is no such folder, it holds no run or no checkpoint yet, what it
+            holds is damaged, or it is a run of a baseline (``load_any`` takes these too); one line
+            that names the file and the way out.
     """
+    loaded = load_any(path, device)
+    if isinstance(loaded, HierarchicalModel):
+        return loaded
+    raise ValueError(
+        f"{path} is a run of the baseline {load_config(path).mode.tag}, which has no encodings to "
+        "roll out and draw apart: give a run of the hierarchical model (from Python, "
+        "farframe.run.load_any takes both)"
+    )
+
+
+def load_any(path: str | Path, device: str = "cpu") -> AnyModel:
+    """As ``load``, the hierarchical model or a baseline: whatever the run is of."""
     return find(Path(path)).load(device)
 
 

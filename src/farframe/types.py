@@ -148,3 +148,8 @@ class Prediction:
     masks: Float[Tensor, "b n 1 h w"]
     enc_pred: Float[Tensor, "b t e"]
     times: tuple[int, ...]
+
+    def clip(self, number: int) -> Prediction:
+        """The part of one clip (of one sample), as a batch of one."""
+        row = slice(number, number + 1)
+        return Prediction(self.frames[row], self.masks[row], self.enc_pred[row], self.times)

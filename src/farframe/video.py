@@ -102,7 +102,7 @@ def beside(
 def comparison(
     truth: Shaped[np.ndarray, "t c h w"],
     prediction: Shaped[np.ndarray, "n c h w"],
-    mask: Shaped[np.ndarray, "n 1 h w"],
+    mask: Shaped[np.ndarray, "n 1 h w"] | None,
     context: int,
     least: int = 128,
 ) -> UInt8[np.ndarray, "t h2 w2 3"]:
@@ -111,19 +111,17 @@ def comparison(
     Frames are uint8 or float in [0, 1] (float is clamped). The ``n <= t`` predictions belong to
     the last ``n`` frames of ``truth``; before them the prediction panel shows the given frame and
     the mask is black. ``error`` is the mean absolute difference over channels: black is right.
+    Where there is no mask, its panel is left out.
     """
     lead = len(truth) - len(prediction)
     assert lead >= 0, f"{len(prediction)} predictions for {len(truth)} true frames"
     true = pictures(truth)
     drawn = np.concatenate((true[:lead], pictures(prediction)))
-    masks = np.concatenate((np.zeros_like(true[:lead]), pictures(mask)))
     error = np.abs(true.astype(np.int16) - drawn).mean(3, keepdims=True)
-    panels = {
-        "truth": true,
-        "prediction": drawn,
-        "mask": masks,
-        "error": np.rint(error).astype(np.uint8).repeat(3, 3),
-    }
+    panels = {"truth": true, "prediction": drawn}
+    if mask is not None:
+        panels["mask"] = np.concatenate((np.zeros_like(true[:lead]), pictures(mask)))
+    panels["error"] = np.rint(error).astype(np.uint8).repeat(3, 3)
     return beside({n: bordered(enlarge(p, least), context) for n, p in panels.items()})
 
 

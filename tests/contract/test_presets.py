@@ -13,7 +13,7 @@ import pytest
 from farframe.data.source import open_source
 from farframe.data.tfrecord_writer import write_tfrecords
 from farframe.presets import PRESETS
-from farframe.run import RunConfig, load, load_config
+from farframe.run import RunConfig, load_any, load_config
 from farframe.training.loop import train
 from farframe.video import pictures, write_video
 from farframe.worlds.shapes import ShapesSource
@@ -38,10 +38,12 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def shrunk(config: RunConfig, brought: dict[str, Path]) -> RunConfig:
     """The same run with everything that only costs time made small, starting from chance."""
     context = config.model.context_frames
-    enc_size = config.mode.pose_dim or 4
+    small = {"frame_size": 32, "width": 2, "enc_size": config.mode.pose_dim or 4, "pred_cells": 3}
+    small |= {"units": 4, "noise_size": 2}
+    known = {field.name for field in fields(config.model)}
     return replace(
         config,
-        model=replace(config.model, frame_size=32, width=2, enc_size=enc_size, pred_cells=3),
+        model=replace(config.model, **{k: v for k, v in small.items() if k in known}),
         data=replace(
             config.data,
             path=config.data.path or str(brought[config.data.kind]),
@@ -92,7 +94,7 @@ def test_its_shrunk_version_trains(
     for line in losses:
         assert all(math.isfinite(v) for k, v in line.items() if k.startswith(("loss/", "lr/")))
     assert any("val/psnr" in line for line in lines)
-    model = load(out)
+    model = load_any(out)
     source = open_source(small.data, 32)
     clip = source.read(0, range(small.model.context_frames + 3))
     context = clip.frames[: small.model.context_frames]

@@ -295,7 +295,8 @@ def members(cls: ast.ClassDef) -> Iterator[str]:
 
 
 def config_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
-    for path in [PACKAGE / "config.py", *MODE_FILES]:
+    baseline = [PACKAGE / "baselines" / f"svg_{part}.py" for part in ("config", "mode")]
+    for path in [PACKAGE / "config.py", *MODE_FILES, *baseline]:
         for cls in classes(path):
             if "dataclass" in map(last_name, cls.decorator_list):
                 yield path, cls

@@ -11,8 +11,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from farframe.baselines.svg_config import SVGConfig
 from farframe.config import DataConfig, ModelConfig, TrainConfig
-from farframe.modes import MODES, Mode
+from farframe.families import ALL_MODES, AnyMode, AnyModelConfig
 from farframe.run import RunConfig
 from farframe.training import checkpoint
 from farframe.training.progress import Reporter
@@ -25,24 +26,13 @@ def tiny(tag: str = "epev", *, data: Mapping[str, Any] = {}, **train: Any) -> Ru
 
     All randomness (dropout, noise) is switched on.
     """
-    mode = with_rate(MODES[tag](), 1e-3)
+    mode = with_rate(ALL_MODES[tag](), 1e-3)
     source: dict[str, Any] = {"path": "shapes", "clips": 50, "clip_length": 12}
     if mode.pose_dim:
         source = {"path": str(ROBOT), "data_pattern": "robot-train*"}
     return RunConfig(
         name="tiny",
-        model=ModelConfig(
-            frame_size=32,
-            width=4,
-            enc_size=mode.pose_dim or 8,
-            action_dim=0,
-            pred_cells=3,
-            encoder="conv",
-            enc_norm="batch",
-            enc_keep_prob=0.9,
-            van_keep_prob=0.9,
-            pred_noise_std=0.1,
-        ),
+        model=tiny_model(mode),
         data=replace(
             DataConfig(sequence_length=4, batch_size=2, **source),
             **data,
@@ -55,7 +45,26 @@ def tiny(tag: str = "epev", *, data: Mapping[str, Any] = {}, **train: Any) -> Ru
     )
 
 
-def with_rate(mode: Mode, rate: float) -> Mode:
+def tiny_model(mode: AnyMode) -> AnyModelConfig:
+    """A small model of the kind that the mode trains."""
+    if mode.trains is SVGConfig:
+        return SVGConfig(frame_size=32, width=4, enc_size=8, units=8, noise_size=4, norm="batch",
+                         context_frames=2)  # fmt: skip
+    return ModelConfig(
+        frame_size=32,
+        width=4,
+        enc_size=mode.pose_dim or 8,
+        action_dim=0,
+        pred_cells=3,
+        encoder="conv",
+        enc_norm="batch",
+        enc_keep_prob=0.9,
+        van_keep_prob=0.9,
+        pred_noise_std=0.1,
+    )
+
+
+def with_rate(mode: AnyMode, rate: float) -> AnyMode:
     """The mode with all its learning rates set to ``rate``."""
     names = [f.name for f in fields(mode) if f"_{f.name}".endswith("_lr")]
     assert names

@@ -20,8 +20,8 @@ from farframe.data.clips import ClipWindows
 from farframe.evaluation.measure import Measuring, measure_batch, predict_clips, seed_noise
 from farframe.evaluation.quantities import key
 from farframe.evaluation.tally import Tally
-from farframe.models.hierarchical import HierarchicalModel
-from farframe.types import Clip, Prediction
+from farframe.models.video_model import Predicted, VideoModel
+from farframe.types import Clip
 from farframe.video import comparison, to_uint8
 
 Judge = Callable[
@@ -77,7 +77,7 @@ class Evaluation:
 
 
 def evaluate_model(
-    model: HierarchicalModel,
+    model: VideoModel,
     windows: ClipWindows,
     *,
     indices: Sequence[int],
@@ -135,7 +135,7 @@ def evaluate_model(
 
 
 def redraw(
-    model: HierarchicalModel,
+    model: VideoModel,
     windows: ClipWindows,
     indices: Sequence[int],
     number: int,
@@ -143,7 +143,7 @@ def redraw(
     *,
     batch_size: int,
     sample: int = 0,
-) -> tuple[Clip, Prediction]:
+) -> tuple[Clip, Predicted]:
     """Clip ``number`` of an evaluation and its prediction, again: in its batch, with its noise."""
     context, horizon = evaluation.context, evaluation.horizon
     batch_size = batch_size if model.config.stochastic else 1  # without noise a clip stands alone
@@ -152,26 +152,30 @@ def redraw(
     with resting(model):
         seed_noise(evaluation.tally.seed, start, sample)
         drawn = predict_clips(model, clips, context, horizon)
-    row = slice(number - start, number - start + 1)
-    one = Prediction(drawn.frames[row], drawn.masks[row], drawn.enc_pred[row], drawn.times)
-    return clips[number - start], one
+    return clips[number - start], drawn.clip(number - start)
 
 
 def film(
-    model: HierarchicalModel, windows: ClipWindows, index: int, context: int, horizon: int
+    model: VideoModel, windows: ClipWindows, index: int, context: int, horizon: int
 ) -> tuple[UInt8[np.ndarray, "t h2 w2 3"], float]:
     """One window as truth | prediction | mask | error, and its frames per second."""
     clip = windows[index]
     drawn = predict_clips(model, [clip], context, horizon)
-    frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
-    return comparison(clip.frames, frames, masks, context), clip.fps / windows.stride
+    return compared(clip, drawn, context), clip.fps / windows.stride
+
+
+def compared(clip: Clip, drawn: Predicted, context: int) -> UInt8[np.ndarray, "t h2 w2 3"]:
+    """A clip as truth | prediction | mask | error; without the mask where the model has none."""
+    frames = drawn.frames[0].float().cpu().numpy()
+    masks = None if drawn.masks is None else drawn.masks[0].float().cpu().numpy()
+    return comparison(clip.frames, frames, masks, context)
 
 
 def _judged(
     world: dict[str, float],
     judge: Judge,
     clips: Sequence[Clip],
-    prediction: Prediction,
+    prediction: Predicted,
     frames: int,
 ) -> None:
     """Add to ``world`` what the judge says about the last predicted frames, times their number."""
@@ -183,7 +187,7 @@ def _judged(
 
 
 @contextmanager
-def resting(model: HierarchicalModel) -> Generator[None, None, None]:
+def resting(model: VideoModel) -> Generator[None, None, None]:
     """The model in eval mode, and torch's random state restored afterwards."""
     devices = [model.device] if model.device.type == "cuda" else []
     training = model.training

@@ -11,10 +11,10 @@ from jaxtyping import UInt8
 from farframe.data.clips import ClipWindows
 from farframe.evaluation.evaluate import Evaluation, redraw
 from farframe.evaluation.pictures import Example
-from farframe.evaluation.subjects import BASELINES, Scene
+from farframe.evaluation.subjects import BASELINES, Scene, baselines_of
 from farframe.evaluation.table import STEPS
-from farframe.models.hierarchical import HierarchicalModel
-from farframe.types import Clip, Prediction
+from farframe.models.video_model import Predicted, VideoModel
+from farframe.types import Clip
 from farframe.video import pictures
 
 SAMPLES = 5  # of a stochastic model's median clip, side by side
@@ -33,7 +33,7 @@ class Gallery:
 
 
 def gallery(
-    model: HierarchicalModel,
+    model: VideoModel,
     windows: ClipWindows,
     indices: Sequence[int],
     evaluation: Evaluation,
@@ -48,7 +48,7 @@ def gallery(
     strips: list[Strip] = []
     named = _named(evaluation)
     first = f", mean of {samples} samples; the first is shown" if samples > 1 else ""
-    drawn: dict[int, tuple[Clip, Prediction]] = {}
+    drawn: dict[int, tuple[Clip, Predicted]] = {}
     for number in dict.fromkeys([*named, *_spread(len(indices))]):
         clip, prediction = redraw(
             model, windows, indices, number, evaluation, batch_size=batch_size
@@ -61,7 +61,7 @@ def gallery(
             examples.append(Example.of(title, note, clip, prediction, context, fps))
         shelves = {"truth": _truth(clip, times, context), "model": _chosen(prediction, times)}
         shelves["model"] = [shelves["truth"][0], *shelves["model"]]
-        if number in named:
+        if number in named and "oracle" in baselines_of(model):
             at = Scene.of(model, [clip], context, evaluation.horizon)
             perfect = BASELINES["oracle"](at).frames[:, [t - 1 for t in times[1:]]]
             frames = pictures(perfect[0].float().cpu().numpy())
@@ -103,7 +103,7 @@ def _truth(clip: Clip, times: Sequence[int], context: int) -> list[UInt8[np.ndar
     return list(pictures(clip.frames[[context - 1 + t for t in times]]))
 
 
-def _chosen(prediction: Prediction, times: Sequence[int]) -> list[UInt8[np.ndarray, "h w 3"]]:
+def _chosen(prediction: Predicted, times: Sequence[int]) -> list[UInt8[np.ndarray, "h w 3"]]:
     """Predicted frames, at all times but the first, which is given."""
     frames = prediction.frames[0, [t - 1 for t in times[1:]]]
     return list(pictures(frames.float().cpu().numpy()))

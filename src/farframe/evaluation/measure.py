@@ -15,8 +15,8 @@ from farframe.evaluation.fvd import FVD
 from farframe.evaluation.metrics import METRICS
 from farframe.evaluation.quantities import QUANTITIES, key
 from farframe.evaluation.subjects import BASELINES, Scene, labels
-from farframe.models.hierarchical import HierarchicalModel
-from farframe.types import Clip, Prediction
+from farframe.models.video_model import Predicted, VideoModel
+from farframe.types import Clip
 
 Metric = Callable[[Tensor, Tensor], Tensor]
 
@@ -25,9 +25,10 @@ Metric = Callable[[Tensor, Tensor], Tensor]
 class Measuring:
     """What is measured, and against what.
 
-    ``metrics`` compare frames; ``samples`` futures of each clip are drawn with noise that depends
-    on ``seed``, the batch and the number of the sample; ``replicates`` is for the intervals. With
-    ``fvd_context`` FVD compares the given frames too.
+    ``metrics`` compare frames; ``baselines`` are of those that ``subjects.baselines_of`` names for
+    the model; ``samples`` futures of each clip are drawn with noise that depends on ``seed``, the
+    batch and the number of the sample; ``replicates`` is for the intervals. With ``fvd_context``
+    FVD compares the given frames too.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=lambda: dict[str, Metric](METRICS))
@@ -45,12 +46,12 @@ class Measured:
     """The curves of a batch, and the first sample's prediction."""
 
     curves: dict[str, np.ndarray]
-    prediction: Prediction
+    prediction: Predicted
 
 
 def predict_clips(
-    model: HierarchicalModel, clips: Sequence[Clip], context: int, horizon: int
-) -> Prediction:
+    model: VideoModel, clips: Sequence[Clip], context: int, horizon: int
+) -> Predicted:
     """Predict from the first ``context`` frames of clips of equal length, with their actions."""
     batch = collate(clips)
     actions = batch.actions[:, : context + horizon - 1] if model.config.action_dim else None
@@ -64,7 +65,7 @@ def seed_noise(seed: int, first: int, sample: int) -> None:
 
 
 def measure_batch(
-    model: HierarchicalModel,
+    model: VideoModel,
     clips: Sequence[Clip],
     context: int,
     horizon: int,
@@ -76,13 +77,13 @@ def measure_batch(
     curves: dict[str, Tensor] = {}
     samples: list[dict[str, Tensor]] = []
     spread = _Spread(what.metrics.get("lpips"))
-    chosen: Prediction | None = None
+    chosen: Predicted | None = None
     for number in range(what.samples):
         seed_noise(what.seed, first, number)
         prediction = predict_clips(model, clips, context, horizon)
         samples.append(_of_frames(prediction.frames, at, what.metrics))
         samples[-1] |= _of_masks(prediction, clips, context)
-        if what.encodings:
+        if what.encodings and prediction.enc_pred is not None:
             samples[-1]["enc_mse"] = _enc_mse(prediction.enc_pred, at)
         if what.samples > 1:
             spread.add(prediction.frames)
@@ -115,11 +116,11 @@ def _enc_mse(enc: Float[Tensor, "b t e"], at: Scene) -> Float[Tensor, "b t"]:
 
 
 def _of_masks(
-    prediction: Prediction, clips: Sequence[Clip], context: int
+    prediction: Predicted, clips: Sequence[Clip], context: int
 ) -> dict[str, Float[Tensor, "b t"]]:
-    """Overlap of the decoder's masks with the labels', where there are any."""
+    """Overlap of the decoder's masks with the labels', where there are any of both."""
     found = labels(clips, "mask")
-    if found is None:
+    if found is None or prediction.masks is None:
         return {}
     masks = prediction.masks[:, :, 0] > 0.5
     truth = torch.from_numpy(found[:, : context + masks.shape[1]] > 127).to(masks.device)

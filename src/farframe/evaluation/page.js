@@ -1,6 +1,6 @@
 "use strict";
 // Players: each cuts its frames out of one sheet. Frame i of panel p lies in column i % columns
-// of row 4 floor(i / columns) + p.
+// of row n floor(i / columns) + p, n being the number of panels.
 for (const player of document.querySelectorAll(".player")) {
   const sheet = player.querySelector("img.sheet");
   const canvases = [...player.querySelectorAll("canvas")];
@@ -12,7 +12,7 @@ for (const player of document.querySelectorAll(".player")) {
   const show = (i) => {
     slider.value = i;
     canvases.forEach((canvas, p) => {
-      const x = (i % columns) * size, y = (4 * Math.floor(i / columns) + p) * size;
+      const x = (i % columns) * size, y = (canvases.length * Math.floor(i / columns) + p) * size;
       canvas.getContext("2d").drawImage(sheet, x, y, size, size, 0, 0, size, size);
     });
     player.classList.toggle("given", times[i] <= 0);

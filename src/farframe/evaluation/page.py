@@ -12,7 +12,7 @@ from farframe.evaluation.charts import Line, line_chart
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.examples import Gallery
 from farframe.evaluation.html_file import box, heading, protocol, write_html
-from farframe.evaluation.pictures import PANELS, Example, strip
+from farframe.evaluation.pictures import Example, strip
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
 from farframe.evaluation.table import (
     Row,
@@ -212,11 +212,11 @@ def _players(gallery: Gallery) -> str:
 
 def _player(example: Example) -> str:
     sheet, columns = example.sheet()
-    size = example.panels[0].shape[1]
+    size = example.panels["truth"].shape[1]
     views = "".join(
         f'<figure><figcaption>{name}</figcaption><canvas width="{size}" height="{size}"></canvas>'
         "</figure>"
-        for name in PANELS
+        for name in example.panels
     )
     title = html.escape(example.title)
     return (

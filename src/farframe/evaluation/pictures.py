@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from farframe.types import Clip, Prediction
+from farframe.models.video_model import Predicted
+from farframe.types import Clip
 from farframe.video import pictures
 
-PANELS = ("truth", "prediction", "mask", "error")
 MOST_FRAMES = 160  # of a player: a longer horizon is shown in steps
 _COLUMNS = 24
 
@@ -24,61 +24,54 @@ _COLUMNS = 24
 class Example:
     """A clip as the report shows it.
 
-    ``panels`` are the four of ``PANELS``, each "t h w 3" with the given frames first; ``times``
-    numbers their frames, 1 being the first predicted one.
+    ``panels`` are truth, prediction, mask (where the model has masks) and error by these names,
+    each "t h w 3" with the given frames first; ``times`` numbers their frames, 1 being the first
+    predicted one.
     """
 
     title: str
     note: str
     fps: float
     times: tuple[int, ...]
-    panels: tuple[UInt8[np.ndarray, "t h w 3"], ...]
+    panels: Mapping[str, UInt8[np.ndarray, "t h w 3"]]
 
     @staticmethod
     def of(
-        title: str, note: str, clip: Clip, drawn: Prediction, context: int, fps: float
+        title: str, note: str, clip: Clip, drawn: Predicted, context: int, fps: float
     ) -> Example:
         """From a clip and what was predicted of it."""
         horizon = drawn.frames.shape[1]
         truth = pictures(clip.frames[: context + horizon])
         frames = pictures(drawn.frames[0].float().cpu().numpy())
-        masks = pictures(drawn.masks[0].float().cpu().numpy())
         given = truth[:context]
         prediction = np.concatenate((given, frames))
         error = np.abs(truth.astype(np.int16) - prediction).mean(3, keepdims=True)
-        times = tuple(range(1 - context, horizon + 1))
-        whole = Example(
-            title,
-            note,
-            fps,
-            times,
-            (
-                truth,
-                prediction,
-                np.concatenate((np.zeros_like(given), masks)),
-                np.rint(error).astype(np.uint8).repeat(3, 3),
-            ),
-        )
+        panels = {"truth": truth, "prediction": prediction}
+        if drawn.masks is not None:
+            masks = pictures(drawn.masks[0].float().cpu().numpy())
+            panels["mask"] = np.concatenate((np.zeros_like(given), masks))
+        panels["error"] = np.rint(error).astype(np.uint8).repeat(3, 3)
+        whole = Example(title, note, fps, tuple(range(1 - context, horizon + 1)), panels)
         return whole.at(_thinned(context, horizon))
 
     def at(self, times: Sequence[int]) -> Example:
         """The same at some times only."""
         where = [self.times.index(t) for t in times]
-        panels = tuple(panel[where] for panel in self.panels)
+        panels = {name: panel[where] for name, panel in self.panels.items()}
         return Example(self.title, self.note, self.fps, tuple(times), panels)
 
     def sheet(self) -> tuple[str, int]:
         """All frames of all panels in one picture, and the number of its columns.
 
-        Frame i of panel p lies in column i % columns of row 4 (i // columns) + p.
+        Frame i of panel p of n lies in column i % columns of row n (i // columns) + p.
         """
-        count, size = len(self.times), self.panels[0].shape[1]
+        count, deep, size = len(self.times), len(self.panels), self.panels["truth"].shape[1]
         columns = min(_COLUMNS, count)
         rows = math.ceil(count / columns)
-        sheet = np.zeros((rows * 4 * size, columns * size, 3), np.uint8)
-        for p, panel in enumerate(self.panels):
+        sheet = np.zeros((rows * deep * size, columns * size, 3), np.uint8)
+        for p, panel in enumerate(self.panels.values()):
             for i, picture in enumerate(panel):
-                y, x = (4 * (i // columns) + p) * size, (i % columns) * size
+                y, x = (deep * (i // columns) + p) * size, (i % columns) * size
                 sheet[y : y + size, x : x + size] = picture
         return png(sheet), columns
 

@@ -15,7 +15,7 @@ import numpy as np
 from farframe.atomic import replacing, sweep
 from farframe.data.progress import progress
 from farframe.evaluation import card as cards
-from farframe.evaluation.evaluate import Evaluation, OnBatch, evaluate_model, redraw
+from farframe.evaluation.evaluate import Evaluation, OnBatch, compared, evaluate_model, redraw
 from farframe.evaluation.examples import gallery
 from farframe.evaluation.options import EvaluateOptions
 from farframe.evaluation.page import write_page
@@ -26,7 +26,7 @@ from farframe.evaluation.tally import significant
 from farframe.prediction_files import check_writable
 from farframe.pretrained.folder import is_exported
 from farframe.run import locate
-from farframe.video import comparison, write_video
+from farframe.video import write_video
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +148,7 @@ def _videos(at: Setting, evaluation: Evaluation, folder: Path) -> Iterator[Path]
         path = folder / f"comparison-{number:02d}.mp4"
         size = at.options.batch_size
         clip, drawn = redraw(at.model, at.windows, at.indices, number, evaluation, batch_size=size)
-        frames, masks = (x[0].float().cpu().numpy() for x in (drawn.frames, drawn.masks))
-        film = comparison(clip.frames, frames, masks, evaluation.context)
+        film = compared(clip, drawn, evaluation.context)
         write_video(path, film, clip.fps / at.windows.stride)
         yield path
 

@@ -14,9 +14,9 @@ from farframe.evaluation.features import Features
 from farframe.evaluation.fvd import FVD, check_clips, pieces
 from farframe.evaluation.measure import Measuring
 from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
-from farframe.evaluation.subjects import BASELINES
+from farframe.evaluation.subjects import baselines_of, hierarchical
 from farframe.evaluation.tally import REPLICATES
-from farframe.models.hierarchical import HierarchicalModel
+from farframe.models.video_model import VideoModel
 from farframe.run import Found, find, load_config
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ class Setting:
     found: Found
     options: EvaluateOptions
     protocol: str
-    model: HierarchicalModel
+    model: VideoModel
     data: DataConfig
     source: ClipSource
     windows: ClipWindows
@@ -108,7 +108,7 @@ def _data(folder: Path, options: EvaluateOptions, protocol: str) -> DataConfig:
     return data
 
 
-def _context(options: EvaluateOptions, model: HierarchicalModel) -> int:
+def _context(options: EvaluateOptions, model: VideoModel) -> int:
     least = model.config.context_frames
     if 0 < options.context < least:
         raise ValueError(
@@ -118,7 +118,7 @@ def _context(options: EvaluateOptions, model: HierarchicalModel) -> int:
     return options.context or least
 
 
-def _measuring(options: EvaluateOptions, model: HierarchicalModel, context: int) -> Measuring:
+def _measuring(options: EvaluateOptions, model: VideoModel, context: int) -> Measuring:
     """Networks that measure are loaded here, before the data is touched."""
     features = Features.load(options.metrics, model.device)
     fvd = None
@@ -131,17 +131,17 @@ def _measuring(options: EvaluateOptions, model: HierarchicalModel, context: int)
         samples = 1
     return Measuring(
         metrics=features.metrics,
-        baselines=tuple(BASELINES),
+        baselines=baselines_of(model),
         samples=samples,
         seed=options.seed,
         replicates=REPLICATES,
-        encodings=True,
+        encodings=hierarchical(model) is not None,
         fvd=fvd,
         fvd_context=options.fvd_context,
     )
 
 
-def _check_actions(source: ClipSource, model: HierarchicalModel, data: DataConfig) -> None:
+def _check_actions(source: ClipSource, model: VideoModel, data: DataConfig) -> None:
     if model.config.action_dim not in (0, source.action_dim):
         raise DataError(
             f"{data.path}: its actions have {source.action_dim} numbers, but the model was trained "

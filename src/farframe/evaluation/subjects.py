@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from farframe.data.reader import collate
 from farframe.models.hierarchical import DECODE_CHUNK, HierarchicalModel
+from farframe.models.video_model import VideoModel
 from farframe.types import Clip
 
 
@@ -25,13 +26,13 @@ class Scene:
     ``times`` are their numbers after the context, from 1. The model is in eval mode.
     """
 
-    model: HierarchicalModel
+    model: VideoModel
     frames: Float[Tensor, "b t c h w"]
     context: int
     times: tuple[int, ...] | None = None
 
     @staticmethod
-    def of(model: HierarchicalModel, clips: Sequence[Clip], context: int, horizon: int) -> Scene:
+    def of(model: VideoModel, clips: Sequence[Clip], context: int, horizon: int) -> Scene:
         """The first ``context + horizon`` frames of clips of equal length."""
         frames = collate(clips).to(model.device).images()[:, : context + horizon]
         return Scene(model, frames, context)
@@ -47,20 +48,27 @@ class Scene:
         all_ = range(1, self.truth.shape[1] + 1)
         return torch.tensor(self.times or all_, device=self.frames.device)
 
+    @property
+    def drawing(self) -> HierarchicalModel:
+        """The model, as one that draws encodings."""
+        found = hierarchical(self.model)
+        assert found is not None, "see baselines_of"
+        return found
+
     @cached_property
     def enc(self) -> Float[Tensor, "b t e"]:
         """Encodings of all frames, given and to be predicted."""
         chunk = max(1, DECODE_CHUNK // len(self.frames))
         with torch.no_grad():
-            parts = [self.model.encode(part) for part in self.frames.split(chunk, 1)]
+            parts = [self.drawing.encode(part) for part in self.frames.split(chunk, 1)]
         return torch.cat(parts, 1)
 
     def draw(self, enc: Float[Tensor, "b n e"]) -> Float[Tensor, "b n c h w"]:
         """Frames in [0, 1] that the model draws of encodings."""
         chunk = max(1, DECODE_CHUNK // len(enc))
         with torch.no_grad():
-            anchor = self.model.anchor(self.frames[:, 0], self.enc[:, 0])
-            parts = [self.model.decode(anchor, part).frames for part in enc.split(chunk, 1)]
+            anchor = self.drawing.anchor(self.frames[:, 0], self.enc[:, 0])
+            parts = [self.drawing.decode(anchor, part).frames for part in enc.split(chunk, 1)]
         return torch.cat(parts, 1).clamp_(0, 1)
 
 
@@ -91,7 +99,7 @@ def linear(at: Scene) -> Shown:
     last = at.enc[:, at.context - 1]
     step = last - at.enc[:, max(at.context - 2, 0)]
     enc = last[:, None] + step[:, None] * at.numbers[:, None]
-    if at.model.config.enc_norm == "l2":
+    if at.drawing.config.enc_norm == "l2":
         enc = F.normalize(enc, dim=2)
     # Far outside of what it knows a decoder may come to nothing finite: that is shown as black.
     return Shown(at.draw(enc).nan_to_num(0), lambda: enc)
@@ -109,6 +117,20 @@ BASELINES: Mapping[str, Callable[[Scene], Shown]] = {
     "oracle": oracle,
 }
 """By name, in the order in which they are shown."""
+
+OF_ENCODINGS = ("linear", "oracle")
+"""Those that mean something only for a model that draws encodings."""
+
+
+def hierarchical(measured: VideoModel) -> HierarchicalModel | None:
+    """The model, if its encodings are foreseen and drawn apart from each other."""
+    return measured if isinstance(measured, HierarchicalModel) else None
+
+
+def baselines_of(model: VideoModel) -> tuple[str, ...]:
+    """Names of the baselines that mean something for a model."""
+    draws = hierarchical(model) is not None
+    return tuple(name for name in BASELINES if draws or name not in OF_ENCODINGS)
 
 
 def labels(clips: Sequence[Clip], name: str) -> Shaped[np.ndarray, "b t ..."] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from farframe.data.clips import ClipWindows
 from farframe.data.reader import collate
 from farframe.evaluation import metrics
 from farframe.losses import POSE_DIM, mse, pose_error
-from farframe.modes import Networks
+from farframe.modes.base import Networks, NetworksOf
 from farframe.run import RunConfig
 from farframe.types import Batch, Decoded
 from farframe.video import comparison
@@ -77,11 +78,12 @@ class Summaries:
         Of an alternating mode, the first update of each group from iteration ``step`` on.
         """
         mode, values = self.config.mode, dict[str, float | Tensor]()
-        missing = set(mode.groups(self.nets))
+        nets: NetworksOf[Any] = self.nets  # those that the mode trains
+        missing = set(mode.groups(nets))
         for turn in range(step, step + mode.turns):
             # A gradient penalty differentiates by its inputs; no parameter keeps a gradient.
             with torch.enable_grad():
-                updates = mode.updates(self.nets, batch, turn)
+                updates = mode.updates(nets, batch, turn)
             for update in updates:
                 if update.group not in missing:
                     continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 
@@ -104,7 +105,7 @@ def _name_of_discriminator(mode: Mode, model: ModelConfig) -> str | None:
 
 def _save(run: Path, found: Imported, config: RunConfig) -> Checkpoint:
     extra = {} if found.discriminator is None else found.discriminator.state_dict()
-    scope = _name_of_discriminator(config.mode, config.model)
+    scope = _name_of_discriminator(cast("Mode", config.mode), found.model.config)
     return checkpoint.save(
         run,
         found.step,

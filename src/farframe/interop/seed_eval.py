@@ -13,7 +13,6 @@ from farframe.data.splits import segments
 from farframe.evaluation.follow import follow
 from farframe.evaluation.summaries import FILM_FPS, Summaries
 from farframe.interop.seed_run import SeedRun
-from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import Networks
 from farframe.run import holds_run, load_config
 from farframe.training import checkpoint
@@ -48,7 +47,7 @@ def evaluate_seed(run: SeedRun, say: Callable[[str], None]) -> None:
         first=True,
         strict=True,
     )
-    nets = Networks(HierarchicalModel(config.model), config.mode.extra_networks(config.model))
+    nets = config.networks()
     summaries = Summaries(
         config=config,
         nets=nets.to(device),

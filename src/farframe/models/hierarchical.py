@@ -15,6 +15,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from farframe.config import ModelConfig
+from farframe.models.arguments import actions_given, check_samples, context_given, times_asked
 from farframe.models.decoder import Decoder
 from farframe.models.encoder import Encoder
 from farframe.models.int8 import int8_decoder
@@ -122,14 +123,10 @@ class HierarchicalModel(nn.Module):
         Raises:
             ValueError: for any argument out of range, naming it and what is allowed.
         """
-        times = self._times(horizon, every, at)
-        context = self._context(frames)
-        acts = self._actions(actions, context, horizon)
-        if samples < 1 or (samples > 1 and not self.config.stochastic):
-            raise ValueError(
-                f"samples is {samples}: must be 1 for a deterministic model, >= 1 for one with "
-                "pred_noise_std or lstm_state_noise_stddev above 0"
-            )
+        times = times_asked(horizon, every, at)
+        context = context_given(frames, self.config, self.device)
+        acts = actions_given(actions, context, horizon, self.config.action_dim)
+        check_samples(samples, self.config, "pred_noise_std or lstm_state_noise_stddev")
         training = self.training
         self.eval()
         try:
@@ -157,62 +154,3 @@ class HierarchicalModel(nn.Module):
     def _int8_decoder(self, anchor: Anchor, future: Float[Tensor, "b t e"]) -> Decoder:
         times = torch.linspace(0, future.shape[1] - 1, min(INT8_CALIBRATION, future.shape[1]))
         return int8_decoder(self.decoder, anchor, future[:, times.round().long()])
-
-    @staticmethod
-    def _times(horizon: int, every: int, at: Sequence[int] | None) -> tuple[int, ...]:
-        if horizon < 1:
-            raise ValueError(f"horizon is {horizon}: must be >= 1")
-        if every < 1 or every > horizon:
-            raise ValueError(f"every is {every}: must lie in 1 to {horizon}, the horizon")
-        if at is None:
-            return tuple(range(every, horizon + 1, every))
-        if every != 1:
-            raise ValueError("every and at exclude each other: give one of them")
-        wrong = [t for t in at if not 1 <= t <= horizon]
-        if wrong or not at:
-            raise ValueError(f"at is {list(at)}: frames must lie in 1 to {horizon}, the horizon")
-        return tuple(at)
-
-    def _context(self, frames: object) -> Float[Tensor, "b t c h w"]:
-        context = torch.as_tensor(frames)
-        size, least = self.config.frame_size, self.config.context_frames
-        if context.ndim == 4:
-            context = context[None]
-        if context.ndim != 5 or tuple(context.shape[2:]) != (3, size, size):
-            raise ValueError(
-                f"frames have shape {tuple(context.shape)}: must be (t, 3, {size}, {size}) or "
-                f"(b, t, 3, {size}, {size})"
-            )
-        if context.shape[1] < least:
-            raise ValueError(
-                f"{context.shape[1]} context frames given: this model needs {least} or more"
-            )
-        if context.dtype == torch.uint8:
-            return context.to(self.device).float() / 255
-        if not context.is_floating_point():
-            raise ValueError(f"frames are {context.dtype}: must be uint8, or float in [0, 1]")
-        context = context.to(self.device, torch.float32)
-        if not bool(((context >= 0) & (context <= 1)).all()):
-            raise ValueError("float frames must lie in [0, 1]: divide frames of 0 to 255 by 255")
-        return context
-
-    def _actions(self, actions: object, context: Tensor, horizon: int) -> Float[Tensor, "b s a"]:
-        batch, steps, dim = len(context), context.shape[1] + horizon - 1, self.config.action_dim
-        if actions is None:
-            if dim:
-                raise ValueError(
-                    f"this model was trained with actions of {dim} numbers: pass actions of shape "
-                    f"({steps} or more, {dim})"
-                )
-            return context.new_zeros(batch, steps, 0)
-        given = torch.as_tensor(actions).to(self.device, torch.float32)
-        if given.ndim == 2:
-            given = given[None].expand(batch, -1, -1)
-        shape = tuple(given.shape)
-        if len(shape) != 3 or shape[0] != batch or shape[1] < steps or shape[2] != dim:
-            raise ValueError(
-                f"actions have shape {shape}: must be ({batch}, {steps} or more, {dim})"
-            )
-        if not bool(given.isfinite().all()):
-            raise ValueError("actions hold NaN or infinite numbers: replace them before predicting")
-        return given

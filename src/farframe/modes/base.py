@@ -1,7 +1,8 @@
 """The contract of a training mode: it names groups of networks and yields updates of them.
 
 The loop knows no mode. A mode is a frozen dataclass whose fields are its flags; it computes only
-the losses that it needs. ``e2e.py`` is the shortest.
+the losses that it needs. ``e2e.py`` is the shortest. ``ModeOf`` and ``NetworksOf`` leave open
+which model is trained; ``TrainingMode`` and ``Networks`` are those of the hierarchical model.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -19,12 +20,16 @@ from farframe.config import ModelConfig, check
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.types import Batch
 
+M = TypeVar("M", bound=nn.Module)
+C = TypeVar("C")
 
-def _same(x: Tensor) -> Tensor:
+
+def same(x: Tensor) -> Tensor:
+    """What a mean over the processes of a training is where there is one: what it is given."""
     return x
 
 
-class Networks(nn.Module):
+class NetworksOf(nn.Module, Generic[M]):
     """All that is trained: the model, and what the mode needs besides (``extra_networks``).
 
     ``mean_over_processes`` makes a mean over this process's clips one over all clips of the batch,
@@ -34,14 +39,17 @@ class Networks(nn.Module):
 
     def __init__(
         self,
-        model: HierarchicalModel,
+        model: M,
         extra: dict[str, nn.Module],
-        mean_over_processes: Callable[[Tensor], Tensor] = _same,
+        mean_over_processes: Callable[[Tensor], Tensor] = same,
     ) -> None:
         super().__init__()
         self.model = model
         self.extra = nn.ModuleDict(extra)
         self.mean_over_processes = mean_over_processes
+
+
+Networks = NetworksOf[HierarchicalModel]
 
 
 @dataclass(frozen=True)
@@ -78,10 +86,12 @@ class Update:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingMode(ABC):
-    """How the networks are trained together."""
+class ModeOf(ABC, Generic[M, C]):
+    """How the networks of a model ``M`` with configuration ``C`` are trained together."""
 
     tag: ClassVar[str]
+    trains: ClassVar[type]
+    """``C``, the class of the configuration of the model that the mode trains."""
     pose_dim: ClassVar[int] = 0
     """Numbers of a pose that the mode needs of every frame (0: none)."""
     encodes_poses: ClassVar[bool] = False
@@ -101,6 +111,20 @@ class TrainingMode(ABC):
         """
         return 1
 
+    def check_model(self, model_config: object) -> None:
+        """Refuse the configuration of a model that the mode can't train.
+
+        Raises:
+            ValueError: naming the field that doesn't fit.
+        """
+        check(
+            isinstance(model_config, self.trains),
+            "mode",
+            self.tag,
+            f"trains models of {self.trains.__name__}, not of {type(model_config).__name__}: "
+            "choose a preset of such a model, or another mode",
+        )
+
     def check_clips(self, sequence_length: int) -> None:
         """Refuse clips of too few frames for the mode; any will do unless a mode says otherwise.
 
@@ -110,14 +134,49 @@ class TrainingMode(ABC):
         del sequence_length
 
     @abstractmethod
-    def groups(self, nets: Networks) -> dict[str, Group]:
+    def build(self, model_config: C) -> M:
+        """The model with random weights."""
+
+    def networks(
+        self, model_config: C, mean_over_processes: Callable[[Tensor], Tensor] = same
+    ) -> NetworksOf[M]:
+        """All that is trained, with random weights."""
+        model = self.build(model_config)
+        return NetworksOf(model, self.extra_networks(model_config), mean_over_processes)
+
+    @abstractmethod
+    def groups(self, nets: NetworksOf[M]) -> dict[str, Group]:
         """Name -> modules and learning rate, one optimizer each."""
 
-    def extra_networks(self, model_config: ModelConfig) -> dict[str, nn.Module]:
-        """Networks this mode trains besides the model's three."""
+    def extra_networks(self, model_config: C) -> dict[str, nn.Module]:
+        """Networks this mode trains besides the model's own."""
         del model_config
         return {}
 
     @abstractmethod
-    def updates(self, nets: Networks, batch: Batch, step: int) -> list[Update]:
+    def updates(self, nets: NetworksOf[M], batch: Batch, step: int) -> list[Update]:
         """The updates of iteration ``step``, a pure function of its arguments and torch's RNG."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingMode(ModeOf[HierarchicalModel, ModelConfig]):
+    """How encoder, predictor and decoder are trained together."""
+
+    trains: ClassVar[type] = ModelConfig
+
+    def build(self, model_config: ModelConfig) -> HierarchicalModel:
+        """Encoder, predictor and decoder."""
+        return HierarchicalModel(model_config)
+
+    def check_model(self, model_config: object) -> None:
+        """Encodings must have room for the poses that the mode needs."""
+        super().check_model(model_config)
+        assert isinstance(model_config, ModelConfig)
+        size, pose = model_config.enc_size, self.pose_dim
+        check(
+            size == pose if self.encodes_poses else size >= pose,
+            "model.enc_size",
+            size,
+            f"must be {pose}{'' if self.encodes_poses else ' or more'} in mode {self.tag}, where "
+            f"encodings hold poses of {pose} numbers",
+        )

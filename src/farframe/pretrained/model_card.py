@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from farframe.config import ModelConfig
 from farframe.evaluation.compare import Stored
 from farframe.evaluation.quantities import QUANTITIES
 from farframe.evaluation.table import PRINTED, between, confident
@@ -59,13 +60,19 @@ def _facts(of: Material) -> Iterator[str]:
     about, model, data = of.about, of.config.model, of.config.data
     actions = f", and an action of {model.action_dim} numbers a frame" if model.action_dim else ""
     after = f"after {model.context_frames} given ones{actions}"
-    nets = f"{model.encoder} encoder, encodings of {model.enc_size}, width {model.width}, predictor"
+    predictor = (
+        f"predictor of {model.pred_cells} cells"
+        if isinstance(model, ModelConfig)
+        else f"baseline {of.config.mode.tag} with LSTMs"
+    )
+    encoder = f"{model.encoder} encoder, " if isinstance(model, ModelConfig) else ""
+    nets = f"{encoder}encodings of {model.enc_size}, width {model.width}, {predictor}"
     mode = f"mode {of.config.mode.tag}, {about.step:,} steps of {data.batch_size} clips"
     hours = f", {about.hours:.1f} hours of steps by the clock" if about.hours else ""
     size = f"{about.bytes / 1e6:.2f} MB, SHA-256 `{about.weights}`"
     rows = {
         "predicts": f"frames of {model.frame_size}x{model.frame_size} {after}",
-        "networks": f"{nets} of {model.pred_cells} cells of {model.units}; {of.numbers:,} numbers",
+        "networks": f"{nets} of {model.units}; {of.numbers:,} numbers",
         "trained": f"{mode} of {data.sequence_length} frames{hours}",
         "by": f"farframe {about.farframe}" + (f", commit `{of.git}`" if of.git else ""),
         "weights": f"`{WEIGHTS}`: {about.precision}, {size}",

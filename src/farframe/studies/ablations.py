@@ -14,7 +14,7 @@ from farframe.evaluation.report import evaluate_run, write_json
 from farframe.evaluation.setting import Setting
 from farframe.prediction_files import check_writable
 from farframe.presets_ablations import Ablation, ablations
-from farframe.run import RunConfig, holds_run, load_config
+from farframe.run import RunConfig, holds_run, load, load_config
 from farframe.studies.ablations_numbers import AblationsStudy, Result, put_together, to_json
 from farframe.studies.ablations_options import AblationsOptions
 from farframe.studies.ablations_page import write_page
@@ -87,7 +87,7 @@ def _measured(at: Setting, name: str, ablation: Ablation, later: int, device: st
         name=name,
         ablation=ablation,
         run=run,
-        parameters=sum(p.numel() for p in at.model.parameters()),
+        parameters=sum(p.numel() for p in load(run).parameters()),
         evaluation=report.evaluation,
         card=report.card,
         later=later,

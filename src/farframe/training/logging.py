@@ -19,7 +19,8 @@ from PIL import Image
 from torch import Tensor
 
 from farframe.atomic import replacing
-from farframe.modes import MODES, Update
+from farframe.families import ALL_MODES
+from farframe.modes.base import Update
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World
 from farframe.training.stopping import TrainingError
@@ -156,7 +157,7 @@ class Losses:
 def blown_up(what: str, step: int, mode: str, safe: Checkpoint | None) -> TrainingError:
     """The error for numbers that are not finite."""
     kept = f"the last good checkpoint is {safe.path}" if safe else "there is no checkpoint yet"
-    names = [field.name for field in fields(MODES[mode]) if f"_{field.name}".endswith("_lr")]
+    names = [field.name for field in fields(ALL_MODES[mode]) if f"_{field.name}".endswith("_lr")]
     rates = ", ".join(f"--mode.{name.replace('_', '-')}" for name in names)
     return TrainingError(
         f"step {step}, mode {mode}: {what}; {kept}. Start a new run with a lower learning rate "

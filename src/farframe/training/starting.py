@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from farframe.config import ModelConfig
 from farframe.interop.tf_import import ImportOptions, read_networks
@@ -20,7 +20,7 @@ from farframe.interop.vgg import encoder_start
 from farframe.interop.vgg_cache import imagenet_weights
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.pretrained.names import found_by_name
-from farframe.run import RunConfig, load, load_config
+from farframe.run import RunConfig, load
 
 _NOISE = "predictor.noise."
 _FREE = frozenset(
@@ -40,7 +40,7 @@ class Start:
     weights: dict[str, Tensor]
     said: str
 
-    def apply(self, model: HierarchicalModel) -> None:
+    def apply(self, model: nn.Module) -> None:
         """Copy the weights into the model, wherever it is."""
         own = cast("dict[str, Tensor]", model.state_dict())
         with torch.no_grad():
@@ -54,14 +54,16 @@ def read_start(config: RunConfig) -> Start | None:
     Raises:
         ValueError: if the weights can't be read or don't fit: one line that names the field.
     """
-    train = config.train
+    train, networks = config.train, config.model
     field = "train.start_from" if train.start_from else "train.encoder_weights"
+    if not isinstance(networks, ModelConfig):
+        return None  # weights to start from have been refused by the model's configuration
     try:
         if train.start_from:
             path = Path(train.start_from).expanduser()
-            return _from_networks(path, config.model, train.fresh_predictor)
+            return _from_networks(path, networks, train.fresh_predictor)
         if train.encoder_weights:
-            return _from_vgg(train.encoder_weights, config.model)
+            return _from_vgg(train.encoder_weights, networks)
     except ValueError as error:
         raise ValueError(f"{field}: {error}") from None
     return None
@@ -78,7 +80,8 @@ def _from_vgg(named: str, config: ModelConfig) -> Start:
 
 def _from_networks(path: Path, config: ModelConfig, fresh_predictor: bool) -> Start:
     if path.is_dir() or found_by_name(path):
-        theirs, stored = load_config(path).model, cast("dict[str, Tensor]", load(path).state_dict())
+        model = load(path)
+        theirs, stored = model.config, cast("dict[str, Tensor]", model.state_dict())
     elif is_checkpoint(path):
         found = read_networks(path, _as_in(config, path)).model
         theirs, stored = found.config, cast("dict[str, Tensor]", found.state_dict())

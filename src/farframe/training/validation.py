@@ -14,7 +14,7 @@ from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError
 from farframe.data.splits import segments
 from farframe.evaluation.evaluate import Evaluation, evaluate_model, film
-from farframe.models.hierarchical import HierarchicalModel
+from farframe.models.video_model import VideoModel
 from farframe.run import RunConfig
 
 CURVES = ("psnr", "ssim", "psnr_copy_last", "ssim_copy_last")
@@ -53,7 +53,7 @@ class Validation:
         indices = windows.spread(train.evaluate_clips)
         return Validation(windows, indices, context, train.evaluate_horizon, train.seed)
 
-    def measure(self, model: HierarchicalModel) -> Evaluation:
+    def measure(self, model: VideoModel) -> Evaluation:
         """Curves over the horizon; always the same noise, and torch's random state untouched."""
         with self._apart(model):
             return evaluate_model(
@@ -64,13 +64,13 @@ class Validation:
                 horizon=self.horizon,
             )
 
-    def film(self, model: HierarchicalModel) -> tuple[UInt8[np.ndarray, "t h w 3"], float]:
+    def film(self, model: VideoModel) -> tuple[UInt8[np.ndarray, "t h w 3"], float]:
         """The first clip as truth | prediction | mask | error, and its frames per second."""
         with self._apart(model):
             return film(model, self.windows, self.indices[0], self.context, self.horizon)
 
     @contextmanager
-    def _apart(self, model: HierarchicalModel) -> Generator[None, None, None]:
+    def _apart(self, model: VideoModel) -> Generator[None, None, None]:
         """Draw from a random stream of its own, and compile nothing for shapes seen only here."""
         devices = [model.device] if model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.compiler.set_stance("force_eager"):

@@ -14,6 +14,7 @@ from farframe.baselines.svg_config import SVGConfig
 from farframe.baselines.svg_mode import SVGMode
 from farframe.config import DataConfig, ModelConfig, TrainConfig
 from farframe.modes import EPEV
+from farframe.modes.epev_pose import EPEVPose
 from farframe.presets_seed import SEED_RUNS
 from farframe.run import RunConfig
 
@@ -60,6 +61,14 @@ _SHAPES_TINY = RunConfig(
     mode=_SMALL_EPEV,
 )
 
+_SHAPES = RunConfig(
+    name="shapes",
+    model=replace(_RECIPE, frame_size=64, width=16, enc_size=8, pred_units=128, decoder_parts=2),
+    data=DataConfig(path="shapes", sequence_length=16, batch_size=16),
+    train=replace(_ADAM, steps=2000, evaluate_every=1000, evaluate_horizon=50),
+    mode=replace(_SMALL_EPEV, enc_pred_delay=1000.0, decode_frames=3),
+)
+
 _VIDEO_SMALL = RunConfig(
     name="video-small",
     model=replace(_RECIPE, width=24, enc_size=64, pred_units=128, decoder_parts=8),
@@ -67,6 +76,26 @@ _VIDEO_SMALL = RunConfig(
     train=replace(_ADAM, steps=3000, checkpoint_secs=300.0),
     mode=replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0, mask_weight=0.001),
 )
+
+_ROBOT_PUSH = RunConfig(
+    name="robot-push",
+    model=replace(
+        _RECIPE, context_frames=2, width=24, enc_size=32, pred_units=128, decoder_parts=8
+    ),
+    data=DataConfig(path="", sequence_length=20, batch_size=16),
+    train=replace(_ADAM, steps=4000, evaluate_horizon=18, checkpoint_secs=300.0),
+    mode=EPEVPose(
+        lr=1e-3,
+        enc_pred_weight=0.05,
+        enc_pred_delay=800.0,
+        enc_pred_relative=True,
+        enc_pred_ramp="encoder",
+        decode_frames=3,
+        mask_weight=0.002,
+        pose_weight=0.3,
+    ),
+)
+"""Poses say where the arm is; --mode.lpips-weight 0.02 keeps toys sharp: docs/recipes.md."""
 
 _VIDEO = RunConfig(
     name="video",
@@ -115,7 +144,9 @@ PRESETS: dict[str, Preset] = {
     preset.config.name: preset
     for preset in (
         Preset(_SHAPES_TINY, "bouncing shapes, 32x32: the demo, minutes on two CPU cores"),
+        Preset(_SHAPES, "bouncing shapes, 64x64, for a thousand frames: an hour on two CPU cores"),
         Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
+        Preset(_ROBOT_PUSH, "a robot's actions and poses, 64x64, a small network: CPU hours"),
         Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),
         Preset(_DEBUG, "bouncing shapes, everything tiny: seconds, to see that all works"),
         Preset(_SVG_SMALL, "the baseline SVG-LP (docs/baselines.md) on your videos, 64x64"),

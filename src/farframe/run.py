@@ -11,21 +11,20 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import math
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
 import torch
 
 from farframe import __version__
 from farframe.atomic import replacing
 from farframe.config import DataConfig, ModelConfig, TrainConfig, check
+from farframe.decoding import decode, keys, mapping, parse, typed
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode
 from farframe.training import checkpoint
@@ -38,12 +37,12 @@ RESUMABLE = frozenset(
     {f"train.{name}" for name in ("steps", "device", "compile", "keep_checkpoints", "log_every")}
     | {f"train.{name}" for name in ("evaluate_every", "evaluate_clips", "evaluate_horizon")}
     | {f"train.{name}" for name in ("checkpoint_every", "checkpoint_secs")}
+    | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
     | {"data.path", "data.workers", "data.cache", "name"}
 )
-"""Fields that may differ when a run goes on: they don't change what is learned from a batch, nor
-which batches there are (that ``data.path`` still holds the same data is checked by fingerprint)."""
-
-T = TypeVar("T")
+"""Fields that may differ when a run goes on: they don't change what is learned from a batch (those of
+memory only draw other noise of the same kind), nor which batches there are (that ``data.path``
+still holds the same data is checked by fingerprint)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +88,20 @@ class RunConfig:
             f"must be {pose}{'' if self.mode.encodes_poses else ' or more'} in mode "
             f"{self.mode.tag}, where encodings hold poses of {pose} numbers",
         )
+        check(
+            not (self.train.micro_batch_size and self.whole_batch),
+            "train.micro_batch_size",
+            self.train.micro_batch_size,
+            f"must be 0 with {self.whole_batch}, which needs all clips of a batch at once: save "
+            "memory with --train.activation-checkpointing",
+        )
         self.mode.check_clips(length)
+
+    @property
+    def whole_batch(self) -> str:
+        """The field for which a batch can't be taken in micro-batches; empty if it can."""
+        norm = "model.enc_norm 'batch'" if self.model.enc_norm == "batch" else ""
+        return norm or self.mode.whole_batch
 
     def to_json(self) -> str:
         """The run as JSON text; the mode carries its tag."""
@@ -109,21 +121,21 @@ class RunConfig:
             ValueError: for text that is no JSON, an unknown or missing key, a value of the wrong
                 type or out of range: one line that names the key.
         """
-        return RunConfig.from_dict(_parse(text))
+        return RunConfig.from_dict(parse(text))
 
     @staticmethod
     def from_dict(values: object) -> RunConfig:
         """The inverse of ``to_dict``, with the errors of ``from_json``."""
-        parts = _keys(values, [f.name for f in fields(RunConfig)], "")
-        mode = _mapping(parts["mode"], "mode")
+        parts = keys(values, [f.name for f in fields(RunConfig)], "")
+        mode = mapping(parts["mode"], "mode")
         tag = mode.get("tag")
         check(tag in list(MODES), "mode.tag", tag, f"must be one of {', '.join(MODES)}")
         return RunConfig(
-            name=_typed(str, parts["name"], "name"),
-            model=_decode(ModelConfig, parts["model"], "model"),
-            data=_decode(DataConfig, parts["data"], "data"),
-            train=_decode(TrainConfig, parts["train"], "train"),
-            mode=_decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
+            name=typed(str, parts["name"], "name"),
+            model=decode(ModelConfig, parts["model"], "model"),
+            data=decode(DataConfig, parts["data"], "data"),
+            train=decode(TrainConfig, parts["train"], "train"),
+            mode=decode(MODES[str(tag)], {k: v for k, v in mode.items() if k != "tag"}, "mode"),
         )
 
     def changes(self, other: RunConfig) -> dict[str, Any]:
@@ -262,10 +274,10 @@ def _read(run: Path) -> tuple[RunConfig, str]:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file, so {run} is not a run")
     try:
-        record = _mapping(_parse(path.read_text(encoding="utf-8")), "the file")
+        record = mapping(parse(path.read_text(encoding="utf-8")), "the file")
         version = record.get("format")
         check(version == FORMAT, "format", version, f"this farframe reads format {FORMAT}")
-        record = _keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
+        record = keys(record, ["format", "farframe", "git", "data_fingerprint", "run"], "")
         return RunConfig.from_dict(record["run"]), str(record["data_fingerprint"])
     except ValueError as error:
         raise ValueError(f"{path} is damaged or of another version of farframe: {error}") from None
@@ -284,66 +296,3 @@ def git_hash() -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None  # no git, or no commit yet
     return done.stdout.strip() or None
-
-
-def _parse(text: str) -> object:
-    def refuse(constant: str) -> object:
-        raise ValueError(f"{constant} is not a number that a run can have")
-
-    try:
-        return json.loads(text, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-
-
-def _mapping(values: object, where: str) -> dict[str, Any]:
-    if not isinstance(values, dict):
-        raise ValueError(f"{where} is {values!r:.40}: must be a JSON object")
-    return cast(dict[str, Any], values)
-
-
-def _keys(values: object, names: list[str], where: str) -> dict[str, Any]:
-    """``values`` if it has exactly the keys ``names``."""
-    given = _mapping(values, where or "the run")
-    dot = f"{where}." if where else ""
-    for key in given:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, 1)
-            shown = key if key.isprintable() else repr(key)
-            raise ValueError(
-                f"unknown key {dot}{shown}" + (f": is {dot}{near[0]} meant?" if near else "")
-            )
-    missing = [dot + name for name in names if name not in given]
-    if missing:
-        raise ValueError(f"missing key {', '.join(missing)}")
-    return given
-
-
-def _decode(cls: type[T], values: object, where: str) -> T:
-    """A dataclass from a mapping, every value of exactly the declared type."""
-    names = [f.name for f in fields(cast(Any, cls))]
-    given = _keys(values, names, where)
-    hints = get_type_hints(cls)
-    typed = {name: _typed(hints[name], given[name], f"{where}.{name}") for name in names}
-    return cls(**typed)
-
-
-def _typed(hint: Any, value: object, key: str) -> Any:
-    """``value`` if it is a ``hint``: bool, int, float (also written as 1), str or Literal."""
-    if get_origin(hint) is Literal:
-        allowed = get_args(hint)
-        check(value in allowed, key, value, f"must be one of {', '.join(map(str, allowed))}")
-        return value
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and number and _representable(cast("int | float", value)):
-        return float(cast(float, value))
-    fits = isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-    check(fits and hint is not float, key, value, f"must be a {hint.__name__}")
-    return value
-
-
-def _representable(number: int | float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an integer of hundreds of digits
-        return False

@@ -97,9 +97,17 @@ class TrainingMode(ABC):
     def turns(self) -> int:
         """Iterations in which every group has its update: above 1 where updates alternate.
 
-        The original counts them as one step.
+        The original counts them as one step. The first is the one that takes most memory.
         """
         return 1
+
+    @property
+    def whole_batch(self) -> str:
+        """The field that makes losses depend on the batch as a whole; empty if there is none.
+
+        Else they are means over clips, and gradients of parts of a batch add up to those of all.
+        """
+        return ""
 
     def check_clips(self, sequence_length: int) -> None:
         """Refuse clips of too few frames for the mode; any will do unless a mode says otherwise.

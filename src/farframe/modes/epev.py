@@ -53,6 +53,11 @@ class EPEV(TrainingMode):
             "must be false with mode.enc_pred_relative, which measures squared errors",
         )
 
+    @property
+    def whole_batch(self) -> str:
+        """Relative errors divide by variances over the batch."""
+        return "mode.enc_pred_relative" if self.enc_pred_relative else ""
+
     def groups(self, nets: Networks) -> dict[str, Group]:
         """One group: everything."""
         return {"all": Group((nets.model,), self.lr)}

@@ -17,10 +17,11 @@ from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import Group, Networks, Update
 from farframe.run import RunConfig
 from farframe.training import checkpoint, stored
+from farframe.training.accumulation import accumulate
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, synchronise_batch_norm
 from farframe.training.starting import Start
-from farframe.training.updates import TFAdam, apply_updates, make_optimizers
+from farframe.training.updates import TFAdam, make_optimizers, take_steps
 from farframe.types import Batch
 
 _AMP_TYPES = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -56,7 +57,7 @@ class TrainingState:
         world.copy_from_first(nets)
         groups = config.mode.groups(nets)
         train = config.train
-        return TrainingState(
+        state = TrainingState(
             config=config,
             device=device,
             nets=nets.train(),
@@ -65,11 +66,18 @@ class TrainingState:
             scaler=GradScaler(device.type, enabled=train.amp == "fp16"),
             world=world,
         )
+        state.settle(config)
+        return state
 
     @property
     def model(self) -> HierarchicalModel:
         """The model that is trained."""
         return self.nets.model
+
+    def settle(self, config: RunConfig) -> None:
+        """Take steps as ``config`` says, which differs in how they fit into memory alone."""
+        self.config = config
+        self.model.checkpointing = config.train.activation_checkpointing
 
     def step(self, batch: Batch) -> list[Update]:
         """One iteration; returns its updates, whose losses are those before the step."""
@@ -81,10 +89,11 @@ class TrainingState:
         used = recoloured(
             used.to(self.device), data.hue_jitter, seed=self.config.train.seed, first=first
         )
-        with self.autocast():
-            updates = self.config.mode.updates(self.nets, used, self.done)
-        apply_updates(
+        parts = used.parts(self.config.train.micro_batch_size or len(used.ids))
+        updates, grads = accumulate(parts, self._updates, self.groups, self.scaler)
+        take_steps(
             updates,
+            grads,
             self.groups,
             self.optimizers,
             train=self.config.train,
@@ -94,6 +103,10 @@ class TrainingState:
         )
         self.done += 1
         return updates
+
+    def _updates(self, batch: Batch) -> list[Update]:
+        with self.autocast():
+            return self.config.mode.updates(self.nets, batch, self.done)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Automatic mixed precision as ``train.amp`` says."""
@@ -106,7 +119,10 @@ class TrainingState:
         Shapes never change in training, and guarding against it makes the predictor, which is
         called with views of other tensors, compile anew until torch gives up.
         """
-        for network in (self.model.encoder, self.model.predictor, self.model.decoder):
+        encoder = self.model.encoder
+        # What is computed again must be compiled inside of it.
+        seeing = encoder.features if self.model.checkpointing else encoder
+        for network in (seeing, self.model.predictor, self.model.decoder):
             network.compile(backend=backend, dynamic=False)
 
     def finite(self) -> bool:

@@ -40,9 +40,9 @@ RESUMABLE = frozenset(
     | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
     | {"data.path", "data.workers", "data.cache", "name"}
 )
-"""Fields that may differ when a run goes on: they don't change what is learned from a batch (those of
-memory only draw other noise of the same kind), nor which batches there are (that ``data.path``
-still holds the same data is checked by fingerprint)."""
+"""Fields that may differ when a run goes on: they don't change what is learned from a batch (but
+for noise, of the same kind), nor which batches there are (that ``data.path`` still holds the same
+data is checked by fingerprint)."""
 
 
 @dataclass(frozen=True, kw_only=True)

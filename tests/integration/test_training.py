@@ -184,6 +184,8 @@ real = TrainingState.compile
 # Inductor's C++ takes a minute: the eager backend traces the same graphs.
 TrainingState.compile = lambda self: real(self, backend="eager")
 train(tiny(steps=2, compile=True, **{WITH_EVALUATION!r}), Path({str(tmp_path / "compiled")!r}))
+spare = tiny(steps=2, compile=True, activation_checkpointing=2, **{WITH_EVALUATION!r})
+train(spare, Path({str(tmp_path / "spare")!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -194,6 +196,9 @@ train(tiny(steps=2, compile=True, **{WITH_EVALUATION!r}), Path({str(tmp_path / "
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-4, atol=1e-5)
     load(tmp_path / "compiled")
+    spare = contents(tmp_path / "spare")
+    for name, value in plain.items():
+        torch.testing.assert_close(spare[name], value, rtol=1e-4, atol=1e-5)
 
 
 # -- what can't be ------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ Cost", 2016.)
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import cast
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -19,9 +18,6 @@ from torch.utils.checkpoint import checkpoint
 
 from farframe.models.decoder import Decoder
 from farframe.types import Anchor, Decoded
-
-# What is computed again draws no noise: dropout between the frames is drawn beforehand.
-_again = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 
 
 def in_chunks(
@@ -33,7 +29,7 @@ def in_chunks(
     """
     if not 0 < size < len(frames) or not torch.is_grad_enabled():
         return function(frames)
-    return torch.cat([cast(Tensor, _again(function, part)) for part in frames.split(size)])
+    return torch.cat([_again(function, part) for part in frames.split(size)])
 
 
 def decode_in_chunks(
@@ -47,8 +43,8 @@ def decode_in_chunks(
     if not 0 < size < n or not torch.is_grad_enabled():
         return decoder(anchor, enc)
     kept = [x.unflatten(0, (b, n)) for x in decoder.drawer.draw_kept(b * n, enc.device)]
-    drawn = [
-        cast(Decoded, _again(decoder, anchor, part, [x[:, i * size :][:, :size] for x in kept]))
+    drawn: list[Decoded] = [
+        _again(decoder, anchor, part, [x[:, i * size :][:, :size] for x in kept])
         for i, part in enumerate(enc.split(size, 1))
     ]
     return Decoded(
@@ -59,3 +55,11 @@ def decode_in_chunks(
             torch.cat([d.features[1] for d in drawn], 1),
         ),
     )
+
+
+def _again(function: Callable[..., Any], *given: object) -> Any:
+    """``function`` of what is given, to be computed again when gradients are taken.
+
+    It draws no noise (dropout's is among what is given), and so no random state is kept.
+    """
+    return checkpoint(function, *given, use_reentrant=False, preserve_rng_state=False)

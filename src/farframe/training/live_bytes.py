@@ -18,13 +18,20 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+SMALL = 32 * 2**20
+"""Below so many bytes glibc takes memory from its heap, which seldom shrinks; larger pieces go back
+to the system as soon as they are freed (``M_MMAP_THRESHOLD``)."""
+
 
 class LiveBytes(TorchDispatchMode):
-    """While entered, follows every tensor that is made: ``live`` bytes now, ``peak`` so far."""
+    """While entered, follows every tensor that is made: ``live`` bytes now, ``peak`` so far.
+
+    ``heap`` is the most that was there in small pieces: what the process keeps afterwards.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.live = self.peak = 0
+        self.live = self.peak = self.heap = self._small = 0
         self._known: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def __torch_dispatch__(
@@ -43,12 +50,13 @@ class LiveBytes(TorchDispatchMode):
             return
         self._known.add(storage)
         size = storage.nbytes()
-        weakref.finalize(storage, self._forget, size)
-        self.live += size
-        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._count, -size)
+        self._count(size)
+        self.peak, self.heap = max(self.peak, self.live), max(self.heap, self._small)
 
-    def _forget(self, size: int) -> None:
-        self.live -= size
+    def _count(self, size: int) -> None:
+        self.live += size
+        self._small += size if abs(size) < SMALL else 0
 
 
 class MixedPrecision(TorchFunctionMode):

@@ -30,6 +30,7 @@ class MemoryPlan:
     config: RunConfig
     share: int
     """Clips of a batch on each process."""
+    device: torch.device
     step: StepMemory
     rest: int
     """Bytes of the process besides: the program, its libraries, what they need to start."""
@@ -40,7 +41,16 @@ class MemoryPlan:
     def total(self) -> float:
         """Bytes that the process will hold at most."""
         step = self.step
-        return self.rest + step.weights + step.optimizer + step.batch + step.activations * SLACK
+        return self.rest + step.weights + step.optimizer + step.batch + self.passing
+
+    @property
+    def passing(self) -> float:
+        """Bytes of what comes and goes: a step's activations, or afterwards a checkpoint's copies.
+
+        A GPU's checkpoints are written from the machine's memory, and its allocator keeps nothing.
+        """
+        step, gpu = self.step, self.device.type == "cuda"
+        return max(step.activations * SLACK, 0.0 if gpu else float(step.kept + step.saving))
 
     @property
     def fits(self) -> bool:
@@ -51,8 +61,9 @@ class MemoryPlan:
         """The estimate, and what follows from it, in a line."""
         clips, frames = self.share, self.config.data.sequence_length
         step, train = self.step, self.config.train
+        copies = " and a checkpoint's copies" if self.passing > step.activations * SLACK else ""
         parts = {
-            "activations": step.activations * SLACK,
+            f"activations{copies}": self.passing,
             "weights": step.weights,
             "optimizer": step.optimizer,
             "the rest": self.rest + step.batch,
@@ -85,7 +96,7 @@ def plan_memory(config: RunConfig, share: int, device: torch.device) -> MemoryPl
     for way in _ways(config, share):
         clips = min(share, way.train.micro_batch_size or share)
         step = step_memory(way, clips, device.type)
-        tried.append(MemoryPlan(way, share, step, max(0, rest - step.weights), limit))
+        tried.append(MemoryPlan(way, share, device, step, max(0, rest - step.weights), limit))
         if tried[-1].fits:
             return tried[-1]
     least = min(tried, key=lambda plan: plan.total)
@@ -132,5 +143,5 @@ def _upto(clips: int, size: int) -> str:
     return f"{most} clip(s)" if clips % most == 0 else f"up to {most} clips"
 
 
-def _size(count: float) -> str:
+def _size(count: int | float) -> str:
     return f"{count / _GB:.1f} GB" if count >= _GB else f"{count / 1e6:.0f} MB"

@@ -37,7 +37,14 @@ class StepMemory:
     weights: int
     optimizer: int
     activations: int
+    kept: int
+    """Of ``activations``, what a CPU's allocator does not give back to the system."""
     batch: int
+
+    @property
+    def saving(self) -> int:
+        """Bytes of copies that writing a checkpoint makes."""
+        return 2 * self.weights + self.optimizer
 
 
 @cache
@@ -49,19 +56,20 @@ def step_memory(config: RunConfig, clips: int, device: str = "cpu") -> StepMemor
     frames = config.data.sequence_length
     looped = max(LOOPED_FRAMES, config.model.context_frames + 1)
     counted = min(frames, looped) if len(nets.extra) else frames
-    step = _counted(config, nets, clips, counted, device) * frames // counted
+    seen = _counted(config, nets, clips, counted, device)
     pixels = 3 * config.model.frame_size**2
     return StepMemory(
         weights=weights,
         optimizer=2 * moved,  # Adam's two moments
         # Gradients of all groups, and a copy in Adam's arithmetic, when all else is forgotten.
-        activations=max(step, 2 * moved, _evaluation(config, nets)),
+        activations=max(seen.peak * frames // counted, 2 * moved, _evaluation(config, nets)),
+        kept=seen.heap * frames // counted,
         batch=2 * config.data.batch_size * frames * pixels,  # this one and the next, read ahead
     )
 
 
-def _counted(config: RunConfig, nets: Networks, clips: int, frames: int, device: str) -> int:
-    """The most that the first iteration makes, counted on ``frames`` frames of each clip."""
+def _counted(config: RunConfig, nets: Networks, clips: int, frames: int, device: str) -> LiveBytes:
+    """What the first iteration makes, counted on ``frames`` frames of each clip."""
     size, mode = config.model.frame_size, config.mode
     batch = Batch(
         frames=_nothing(clips, frames, 3, size, size).byte(),
@@ -74,7 +82,7 @@ def _counted(config: RunConfig, nets: Networks, clips: int, frames: int, device:
     narrow = nullcontext() if kind is None else MixedPrecision(kind, device)
     with LiveBytes() as seen, narrow:
         accumulate([batch], lambda part: mode.updates(nets, part, 0), mode.groups(nets))
-    return seen.peak
+    return seen
 
 
 @torch.no_grad()

@@ -30,7 +30,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> None:
         return StepMemory(weights=5_000_000, optimizer=0, activations=step, kept=0, batch=0)
 
     monkeypatch.setattr(memory_plan, "step_memory", count)
-    monkeypatch.setattr(memory_plan, "SLACK", 1.0)
     monkeypatch.setattr(machine_memory, "held", lambda device: 100_000_000)
     monkeypatch.setattr(machine_memory, "free", lambda device: 500_000_000)
 

@@ -15,8 +15,8 @@ from farframe.run import RunConfig
 from farframe.training import machine_memory
 from farframe.training.step_memory import StepMemory, step_memory
 
-SLACK = 1.1
-"""What is resident over what is counted: pieces that the allocator has and nobody uses."""
+SLACK = 0.2
+"""Of the small pieces that a step takes, what the allocator has beside them and nobody uses."""
 FREE_SHARE = 0.9  # of the free memory that auto takes
 HALVINGS = 5  # of a clip's frames, that activation checkpointing is tried with at most
 
@@ -49,8 +49,17 @@ class MemoryPlan:
 
         A GPU's checkpoints are written from the machine's memory, and its allocator keeps nothing.
         """
-        step, gpu = self.step, self.device.type == "cuda"
-        return max(step.activations * SLACK, 0.0 if gpu else float(step.kept + step.saving))
+        return max(self.taken, 0.0 if self.device.type == "cuda" else self.copied)
+
+    @property
+    def taken(self) -> float:
+        """Bytes that come and go with a step."""
+        return self.step.activations + self.step.kept * SLACK
+
+    @property
+    def copied(self) -> float:
+        """Bytes of a checkpoint's copies, beside what the allocator has kept of a step."""
+        return float(self.step.kept + self.step.saving)
 
     @property
     def fits(self) -> bool:
@@ -61,7 +70,7 @@ class MemoryPlan:
         """The estimate, and what follows from it, in a line."""
         clips, frames = self.share, self.config.data.sequence_length
         step, train = self.step, self.config.train
-        copies = " and a checkpoint's copies" if self.passing > step.activations * SLACK else ""
+        copies = " and a checkpoint's copies" if self.passing > self.taken else ""
         parts = {
             f"activations{copies}": self.passing,
             "weights": step.weights,

@@ -484,11 +484,12 @@ def test_console_without_a_terminal_is_plain(tmp_path: Path) -> None:
     console = Console(file=text, force_terminal=False, width=40)
     train(tiny(steps=3), tmp_path, reporter=ConsoleReporter(console))
     said = text.getvalue().splitlines()
-    assert len(said) == 3  # the next would come ten seconds later, the last always
+    assert len(said) == 4  # the next step would come ten seconds later, the last always
     assert said[0].startswith(f"tiny (epev) in {tmp_path}: starting at step 0 of 3; ")
-    assert said[1].startswith("step 2/3  van_on_enc 0.")
-    assert said[2].startswith("step 3/3  van_on_enc 0.")
-    assert "f/s" in said[2]
+    assert " of memory for 2 clips x 4 frames: " in said[1]
+    assert said[2].startswith("step 2/3  van_on_enc 0.")
+    assert said[3].startswith("step 3/3  van_on_enc 0.")
+    assert "f/s" in said[3]
     assert "\x1b" not in text.getvalue()
 
 

@@ -216,11 +216,12 @@ def test_messages_speak_of_the_originals_flags() -> None:
 def test_advice_can_be_followed() -> None:
     """Messages that a run of the seed can meet name no option that it doesn't have.
 
-    It meets none of the splits by hash and time, of other encoders, of ``evaluate_every``, and of
-    softmotion's cameras.
+    It meets none of the splits by hash and time, of other encoders, of ``evaluate_every``, of
+    micro-batches, and of softmotion's cameras.
     """
     others = {"--data.split", "--data.camera", "--model.encoder", "--model.encoder-coords"}
     others |= {"--train.evaluate-every", "--train.evaluate-horizon"}
+    others |= {"--train.activation-checkpointing"}
     files = ["training/*.py", "data/tfrecord*.py", "data/clips.py", "data/loader.py", "run.py"]
     files += ["data/splits.py", "interop/tf_*.py", "interop/vgg*.py", "modes/*.py"]
     left: set[str] = set()

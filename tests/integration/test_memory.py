@@ -71,14 +71,14 @@ def test_a_limit_settles_the_run_which_goes_on_so(
     """4 steps are 2 and 2, bit for bit, though memory is found to be plenty by then."""
     monkeypatch.setattr(machine_memory, "held", lambda device: 0)
     monkeypatch.setattr(memory_plan, "step_memory", one_megabyte_a_clip)
-    config = with_train(quiet("epev"), memory_limit="0.001")
+    config = with_train(quiet("epev"), memory_limit="0.0011")
     short = with_train(config, steps=2)
     heard = Told()
     train(short, tmp_path / "parts", reporter=heard)
     (said,) = [line for line in heard.lines if line.startswith("about ")]
     assert said.endswith("; each step in 4 micro-batches of 1 clip(s)"), said
     stored = load_config(tmp_path / "parts").train
-    assert (stored.memory_limit, stored.micro_batch_size) == ("0.001", 1)
+    assert (stored.memory_limit, stored.micro_batch_size) == ("0.0011", 1)
     assert stored.activation_checkpointing == 0
     more = {"train.steps": 4, "train.memory_limit": "off"}
     train(config, tmp_path / "parts", resume=True, overrides=more)

@@ -17,6 +17,8 @@ from farframe.training.step_memory import StepMemory, step_memory
 
 SLACK = 0.2
 """Of the small pieces that a step takes, what the allocator has beside them and nobody uses."""
+MARGIN = 1.1
+"""What a limit leaves above an estimate, which has been up to a tenth too low."""
 FREE_SHARE = 0.9  # of the free memory that auto takes
 HALVINGS = 5  # of a clip's frames, that activation checkpointing is tried with at most
 
@@ -63,8 +65,8 @@ class MemoryPlan:
 
     @property
     def fits(self) -> bool:
-        """Whether that is allowed."""
-        return self.total <= self.limit
+        """Whether that is allowed, if it turns out to be a little more."""
+        return self.total * MARGIN <= self.limit
 
     def line(self) -> str:
         """The estimate, and what follows from it, in a line."""
@@ -142,7 +144,7 @@ def _too_little(least: MemoryPlan) -> str:
         f"{_size(least.total)} even with {clips} clip(s) of {frames} frames at once, activations "
         f"of {held} of them held"
         + (f" ({whole} needs all clips of a batch at once)" if whole else "")
-        + f": allow {_size(least.total * 1.1)}, or lower data.sequence_length or model.width"
+        + f": allow {_size(least.total * MARGIN)}, or lower data.sequence_length or model.width"
     )
 
 

@@ -11,7 +11,7 @@ import os
 import platform
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -22,16 +22,21 @@ import torch
 import farframe
 from farframe.bench_costs import Loading, Start, loading, peak_memory, starts
 from farframe.bench_machine import Peak, Share, measure_peak, shares
+from farframe.bench_scaling import Growth, Scaled, scaling
 from farframe.bench_training import settings, training
 from farframe.bench_ways import Contest, Work, predictions, random_model
 from farframe.config import FRAME_SIZES, ModelConfig, check
 from farframe.evaluation.report import write_json
 from farframe.modes import MODES
+from farframe.presets import PRESETS
 from farframe.training.distributed import pick_device
 
 FULL = Work()
 QUICK = Work(predicted=((1, 30),), horizon=100, steps=(("robot", 2, 10, 2),), turns=2, step_turns=2)
-SECTIONS = ("predict", "steps", "machine", "loader", "starts")
+GROWTH = Growth()
+QUICK_GROWTH = Growth(clips=(1, 2), frames=(10, 20), horizons=(10, 30), sides=(32, 64), turns=2)
+USUAL = ("predict", "steps", "machine", "loader", "starts")
+SECTIONS = (*USUAL, "scaling")
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +48,10 @@ class BenchOptions:
     quick: bool = False
     """Small networks and less work: a minute or two."""
     only: tuple[str, ...] = ()
-    """Measure only some of predict, steps, machine, loader, starts (none named: all)."""
+    """Measure only some of predict, steps, machine, loader, starts (none named: all these), or
+    scaling: how time and memory grow with frames, clips, width and resolution."""
+    preset: str = "robot-epev"
+    """The preset whose networks and mode scaling measures."""
     steps: tuple[str, ...] = ()
     """Measure only these training steps, as in robot-epev human-e2e (none named: all)."""
     size: int | None = None
@@ -64,6 +72,7 @@ class BenchOptions:
         for name in self.steps:
             known = [f"{data}-{tag}" for data, *_ in FULL.steps for tag in MODES]
             check(name in known, "--steps", name, f"must be of {', '.join(known)}")
+        check(self.preset in PRESETS, "--preset", self.preset, f"must be of {', '.join(PRESETS)}")
         for name in ("width", "threads"):
             value = getattr(self, name)
             check(value is None or value >= 1, f"--{name}", value, "must be at least 1")
@@ -131,6 +140,7 @@ class BenchReport:
     shares: tuple[Share, ...]
     loading: tuple[Loading, ...]
     starts: tuple[Start, ...]
+    scaling: tuple[Scaled, ...]
     megabytes: float
     """The most memory that the benchmark itself has held."""
 
@@ -149,7 +159,7 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
         work, size, width = QUICK, options.size or 32, options.width or 8
     # The original's small weights would predict the same encoding for ever.
     config = ModelConfig(frame_size=size, width=width, pred_init="glorot")
-    wanted = options.only or SECTIONS
+    wanted = options.only or USUAL
     finish = partial(torch.cuda.synchronize, device) if device.type == "cuda" else lambda: None
     with _threads(options.threads), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -169,6 +179,7 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
             shares=() if peak is None else shares(first, device, peak, finish),
             loading=tuple(loading(size)) if "loader" in wanted else (),
             starts=tuple(starts(work.step_turns)) if "starts" in wanted else (),
+            scaling=tuple(_scaling(options, device, finish)) if "scaling" in wanted else (),
             megabytes=peak_memory(),
             machine=_machine(device, load),
         )
@@ -181,7 +192,7 @@ def _contests(
     config: ModelConfig, work: Work, options: BenchOptions, device: torch.device
 ) -> Iterator[tuple[Contest, int]]:
     """What is compared, and how often; each is made when its turn has come."""
-    wanted = options.only or SECTIONS
+    wanted = options.only or USUAL
     if "predict" in wanted:
         for contest in predictions(random_model(config).to(device), work):
             yield contest, work.turns
@@ -189,6 +200,16 @@ def _contests(
         chosen = (s for s in settings(config, work) if not options.steps or s.name in options.steps)
         for setting in chosen:
             yield training(setting, device), work.step_turns
+
+
+def _scaling(
+    options: BenchOptions, device: torch.device, finish: Callable[[], None]
+) -> Iterator[Scaled]:
+    config = PRESETS[options.preset].config
+    model = replace(config.model, width=options.width or config.model.width)
+    model = replace(model, frame_size=options.size or model.frame_size)
+    growth = QUICK_GROWTH if options.quick else GROWTH
+    return scaling(replace(config, model=model), growth, device, finish)
 
 
 def compare(contest: Contest, turns: int, finish: Callable[[], None]) -> Comparison:

@@ -31,6 +31,19 @@ def drawn(report: BenchReport) -> Iterator[RenderableType]:
         for start in report.starts:
             sheet.add_row(start.command, f"{start.seconds:.2f}", f"{start.megabytes:,.0f}")
         yield sheet
+    if report.scaling:
+        sheet = _sheet("what grows", "clips", "frames", "width", "pixels", "seconds", "MB")
+        for i, row in enumerate(report.scaling):
+            if i == 0 or (row.work, row.axis) != (
+                report.scaling[i - 1].work,
+                report.scaling[i - 1].axis,
+            ):
+                sheet.add_section()
+            size = row.size
+            numbers = size.clips, size.frames, size.width, size.side
+            cells = [*map(str, numbers), f"{row.seconds:.3g}", f"{row.megabytes:,.0f}"]
+            sheet.add_row(f"{row.work} by {row.axis}", *cells)
+        yield sheet
     machine = report.machine
     yield Text(
         f"{machine.device}, {machine.threads} thread(s), torch {machine.torch}, load average "

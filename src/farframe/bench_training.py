@@ -57,8 +57,7 @@ def training(setting: Setting, device: torch.device) -> Contest:
 
     Learning rates are 0: Adam computes all that it does, and every turn starts from one point.
     """
-    rates = [f.name for f in fields(setting.mode) if f"_{f.name}".endswith("_lr")]
-    mode = replace(setting.mode, **dict.fromkeys(rates, 0.0))
+    mode = still(setting.mode)
     model = random_model(setting.model).to(device).train()
     batch = setting.batch().to(device)
     extra = mode.extra_networks(setting.model)
@@ -69,6 +68,12 @@ def training(setting: Setting, device: torch.device) -> Contest:
         "all frames at once": Way(folded, lambda x: x),
     }
     return Contest(f"step-{setting.name}", title, ways)
+
+
+def still(mode: Mode) -> Mode:
+    """The mode with learning rates of 0."""
+    rates = [f.name for f in fields(mode) if f"_{f.name}".endswith("_lr")]
+    return replace(mode, **dict.fromkeys(rates, 0.0))
 
 
 def training_step(

@@ -81,7 +81,7 @@ def unknown(what: str, name: str, known: Collection[str]) -> str:
     near = ends[:1] or difflib.get_close_matches(wrong, list(bare), 1)
     if near:
         return f"unknown {what} {name!r}: is {bare[near[0]]} meant?"
-    few = f": must be one of {', '.join(known)}" if len(known) <= 12 else ""
+    few = f": must be one of {', '.join(known)}" if len(known) <= 16 else ""
     return f"unknown {what} {name!r}{few}"
 
 

@@ -5,6 +5,7 @@ Defaults of ``ModelConfig`` are the original's (width 64, encodings of 64, actio
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,6 +23,14 @@ def check_least(config: object, section: str, least: int, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         check(value >= least, f"{section}.{name}", value, f"must be >= {least}")
+
+
+def _positive(text: str) -> bool:
+    """Whether a text is a number above 0."""
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +136,11 @@ class ModelConfig:
             "needs --model.encoder vgg, without --model.encoder-coords: other encoders have no "
             "place for VGG-16's convolutions",
         )
+
+    @property
+    def whole_batch(self) -> str:
+        """The field for which a batch can't be taken in micro-batches; empty if it can."""
+        return "model.enc_norm 'batch'" if self.enc_norm == "batch" else ""
 
     @property
     def units(self) -> int:
@@ -257,6 +271,15 @@ class TrainConfig:
     """Automatic mixed precision."""
     compile: bool = False
     """Compile the networks with torch.compile."""
+    memory_limit: str = "off"
+    """Memory that a process may take in gigabytes (20), auto (what is free now), or off. To stay
+    below it, batches are taken in micro-batches and activations are computed again."""
+    micro_batch_size: int = 0
+    """Clips of a process's share taken at once, gradients of its micro-batches accumulated (0: all,
+    or as many as train.memory_limit has room for)."""
+    activation_checkpointing: int = 0
+    """Frames of each clip whose activations are held, others being computed again for gradients (0:
+    all, or as many as train.memory_limit has room for)."""
     log_every: int = 20
     """Steps between scalars in TensorBoard."""
     evaluate_every: int = 500
@@ -292,5 +315,12 @@ class TrainConfig:
             self.fresh_predictor,
             "must be false without train.start_from: everything starts from its seed then",
         )
+        check(
+            self.memory_limit in ("off", "auto") or _positive(self.memory_limit),
+            "train.memory_limit",
+            self.memory_limit,
+            "must be off, auto, or gigabytes, as in 20",
+        )
+        check_least(self, "train", 0, "micro_batch_size", "activation_checkpointing")
         check(self.eps > 0, "train.eps", self.eps, "must be above 0")
         check_least(self, "train", 0, "checkpoint_every", "checkpoint_secs")

@@ -46,8 +46,9 @@ def ablations(base: RunConfig) -> Mapping[str, Ablation]:
         )
     if model.decoder_first_frame != "seen":
         raise ValueError(
-            f"preset {base.name} can't be the base of ablations: its model.decoder_first_frame is "
-            f"{model.decoder_first_frame!r}; they start from one with 'seen'"
+            f"preset {base.name} can't be the base of ablations: it has "
+            f"model.decoder_first_frame {model.decoder_first_frame!r}; they start from one with "
+            "'seen'"
         )
     found = {BASE: Ablation(config=base, summary="EPEV as the preset has it")}
     whole = replace(model, decoder_parts=0)

@@ -24,9 +24,10 @@ from torch import Tensor
 
 from farframe import __version__
 from farframe.atomic import replacing
-from farframe.config import DataConfig, TrainConfig, check
+from farframe.config import DataConfig, ModelConfig, TrainConfig, check
 from farframe.families import ALL_MODES, AnyMode, AnyModel, AnyModelConfig
 from farframe.models.hierarchical import HierarchicalModel
+from farframe.modes import Mode
 from farframe.modes.base import ModeOf, NetworksOf, same
 from farframe.pretrained import folder as exported
 from farframe.pretrained.names import found_by_name, offered
@@ -41,10 +42,12 @@ RESUMABLE = frozenset(
     {f"train.{name}" for name in ("steps", "device", "compile", "keep_checkpoints", "log_every")}
     | {f"train.{name}" for name in ("evaluate_every", "evaluate_clips", "evaluate_horizon")}
     | {f"train.{name}" for name in ("checkpoint_every", "checkpoint_secs")}
+    | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
     | {"data.path", "data.workers", "data.cache", "name"}
 )
-"""Fields that may differ when a run goes on: they don't change what is learned from a batch, nor
-which batches there are (that ``data.path`` still holds the same data is checked by fingerprint)."""
+"""Fields that may differ when a run goes on: they don't change what is learned from a batch (but
+for noise, of the same kind), nor which batches there are (that ``data.path`` still holds the same
+data is checked by fingerprint)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +72,25 @@ class RunConfig:
         )
         self.mode.check_model(self.model)
         self.model.check_run(self.data, self.train)
+        check(
+            not (self.train.micro_batch_size and self.whole_batch),
+            "train.micro_batch_size",
+            self.train.micro_batch_size,
+            f"must be 0 with {self.whole_batch}, which needs all clips of a batch at once: save "
+            "memory with --train.activation-checkpointing",
+        )
         self.mode.check_clips(length)
+
+    def hierarchical(self) -> tuple[ModelConfig, Mode]:
+        """Model and mode of a run that is no baseline's; ValueError if it is."""
+        if isinstance(self.model, ModelConfig):
+            return self.model, cast("Mode", self.mode)  # ``check_model`` has seen to it
+        raise ValueError(f"{self.name} is a run of the baseline {self.mode.tag}: give one of ours")
+
+    @property
+    def whole_batch(self) -> str:
+        """The field for which a batch can't be taken in micro-batches; empty if it can."""
+        return self.model.whole_batch or self.mode.whole_batch
 
     def networks(self, mean_over_processes: Callable[[Tensor], Tensor] = same) -> NetworksOf[Any]:
         """All that the run trains, with random weights (see ``NetworksOf``)."""

@@ -36,7 +36,10 @@ def mapping(values: object, where: str) -> dict[str, Any]:
     return cast(dict[str, Any], values)
 
 
-ADDED = frozenset({"model.decoder_first_frame", "train.fresh_predictor", "mode.lpips_weight"})
+ADDED = frozenset(
+    {"model.decoder_first_frame", "train.fresh_predictor", "mode.lpips_weight"}
+    | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
+)
 """Fields that runs of an earlier farframe lack: their defaults are what it did."""
 
 
@@ -62,7 +65,8 @@ def decode(cls: type[T], values: object, where: str) -> T:
     names = [f.name for f in fields(cast(Any, cls))]
     given = with_keys(values, names, where)
     hints = get_type_hints(cls)
-    found = {name: typed(hints[name], given[name], f"{where}.{name}") for name in names}
+    there = [name for name in names if name in given]
+    found = {name: typed(hints[name], given[name], f"{where}.{name}") for name in there}
     return cls(**found)
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,15 @@ class Batch:
             name: getattr(self, name).to(device, non_blocking=True) for name in _TENSORS
         }
         return replace(self, **moved)
+
+    def parts(self, size: int) -> list[Batch]:
+        """This batch as batches of at most ``size`` clips, as equal as can be."""
+        clips, count = len(self.ids), -(-len(self.ids) // size)
+        parts: list[Batch] = []
+        for first, last in pairwise(clips * i // count for i in range(count + 1)):
+            some: dict[str, Any] = {n: getattr(self, n)[first:last] for n in _TENSORS}
+            parts.append(replace(self, ids=self.ids[first:last], **some))
+        return parts
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory, so that copies to a GPU are asynchronous."""

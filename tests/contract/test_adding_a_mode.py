@@ -31,7 +31,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     modes = copy / "src" / "farframe" / "modes"
     (modes / "e2e_last.py").write_text(code)
     registry = (modes / "__init__.py").read_text()
-    text = re.sub(r"^(Mode = .*)$", r"\1 | E2ELast", registry, flags=re.MULTILINE)
+    text = registry.replace("\nMode = (\n", "\nMode = (\n    E2ELast\n    | ", 1)
     text = text.replace("\nMode = ", "\nfrom farframe.modes.e2e_last import E2ELast\n\nMode = ")
     assert text.count("E2ELast") == 2
     (modes / "__init__.py").write_text(text)

@@ -159,6 +159,17 @@ def test_two_processes_learn_what_one_does(
     assert apart(tmp_path / "one", tmp_path / "less") > 1e-4  # so much it learned
 
 
+def test_two_processes_learn_the_same_in_little_memory(two: Two, tmp_path: Path) -> None:
+    """Each takes its two clips one after the other, and two of four frames at a time."""
+    config = quiet("epev", "l2", steps=2)
+    spare = {"micro_batch_size": 1, "activation_checkpointing": 2}
+    with exactly():
+        train(config, tmp_path / "one")
+    little = replace(config, train=replace(config.train, **spare))
+    assert two.train(little, tmp_path / "two", double=True) == ["2", "2"]
+    assert apart(tmp_path / "one", tmp_path / "two") < 1e-6
+
+
 @pytest.mark.parametrize("tag", MODES)
 def test_gradients_differ_by_the_rounding_of_single_precision(
     tag: str, two: Two, tmp_path: Path

@@ -52,7 +52,7 @@ def test_it_is_measured_and_compared_with_ours(
     for name in ("svg", "ours"):
         assert main(["evaluate", str(here / name), *MEASURE.split()]) == 0
     found = json.loads((here / "svg" / "evaluation" / "evaluation.json").read_text())
-    assert set(found["curves"]) == {"psnr", "ssim", "mse", "mae", "diversity"}
+    assert set(found["curves"]) == {"psnr", "ssim", "sharpness", "mse", "mae", "diversity"}
     subjects = {"model", "model_best", "model_worst", "copy_last", "context_mean"}
     assert set(found["curves"]["psnr"]) == subjects
     page = (here / "svg" / "evaluation" / "report.html").read_text()

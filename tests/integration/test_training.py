@@ -184,6 +184,8 @@ real = TrainingState.compile
 # Inductor's C++ takes a minute: the eager backend traces the same graphs.
 TrainingState.compile = lambda self: real(self, backend="eager")
 train(tiny(steps=2, compile=True, **{WITH_EVALUATION!r}), Path({str(tmp_path / "compiled")!r}))
+spare = tiny(steps=2, compile=True, activation_checkpointing=2, **{WITH_EVALUATION!r})
+train(spare, Path({str(tmp_path / "spare")!r}))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -194,6 +196,9 @@ train(tiny(steps=2, compile=True, **{WITH_EVALUATION!r}), Path({str(tmp_path / "
     for name, value in plain.items():
         torch.testing.assert_close(compiled[name], value, rtol=1e-4, atol=1e-5)
     load(tmp_path / "compiled")
+    spare = contents(tmp_path / "spare")
+    for name, value in plain.items():
+        torch.testing.assert_close(spare[name], value, rtol=1e-4, atol=1e-5)
 
 
 # -- what can't be ------------------------------------------------------------------------------
@@ -479,11 +484,12 @@ def test_console_without_a_terminal_is_plain(tmp_path: Path) -> None:
     console = Console(file=text, force_terminal=False, width=40)
     train(tiny(steps=3), tmp_path, reporter=ConsoleReporter(console))
     said = text.getvalue().splitlines()
-    assert len(said) == 3  # the next would come ten seconds later, the last always
+    assert len(said) == 4  # the next step would come ten seconds later, the last always
     assert said[0].startswith(f"tiny (epev) in {tmp_path}: starting at step 0 of 3; ")
-    assert said[1].startswith("step 2/3  van_on_enc 0.")
-    assert said[2].startswith("step 3/3  van_on_enc 0.")
-    assert "f/s" in said[2]
+    assert " of memory for 2 clips x 4 frames: " in said[1]
+    assert said[2].startswith("step 2/3  van_on_enc 0.")
+    assert said[3].startswith("step 3/3  van_on_enc 0.")
+    assert "f/s" in said[3]
     assert "\x1b" not in text.getvalue()
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from farframe import bench, bench_costs, bench_machine, cli
 from farframe.bench import BenchOptions, BenchReport, Spread, compare, run_bench
+from farframe.bench_scaling import Growth
 from farframe.bench_stepwise import Stepwise
 from farframe.bench_training import training_step
 from farframe.bench_ways import Contest, Way, Work, random_model
@@ -93,8 +94,10 @@ def test_stepwise_has_the_losses_and_gradients_of_the_folded_step(
     for each in (model, Stepwise(model)):
         updates = mode.updates(Networks(each, extra), batch, 0)
         losses = {name: loss for update in updates for name, loss in update.losses.items()}
-        weights = tuple(model.parameters())
-        found.append((losses, torch.autograd.grad(sum(losses.values()), weights)))
+        total = sum(losses.values())
+        groups = mode.groups(Networks(model, extra)).values()
+        weights = {id(p): p for group in groups for p in group.parameters()}.values()
+        found.append((losses, torch.autograd.grad(total, tuple(weights))))
     (losses, grads), (stepwise, stepwise_grads) = found
     assert losses.keys() == stepwise.keys()
     for name, loss in losses.items():
@@ -198,6 +201,33 @@ def test_json_has_every_field(measured: tuple[BenchReport, Path]) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_scaling_grows_one_size_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    growth = Growth(clips=(2, 4), frames=(4, 8), horizons=(5, 9), sides=(32, 64), turns=1)
+    monkeypatch.setattr(bench, "QUICK_GROWTH", growth)
+    path = tmp_path / "b.json"
+    command = f"bench --quick --only scaling --preset debug --device cpu --json {path}"
+    assert cli.main(command.split()) == 0
+    assert "training step by frames" in capsys.readouterr().out
+    report = json.loads(path.read_text())
+    assert report["comparisons"] == []
+    base = {
+        "training step": {"clips": 2, "frames": 4, "width": 4, "side": 32},
+        "prediction": {"clips": 2, "frames": 5, "width": 4, "side": 32},
+    }
+    for work, smallest in base.items():
+        rows = [row for row in report["scaling"] if row["work"] == work]
+        for axis, count in {"frames": 2, "clips": 2, "width": 3, "side": 2}.items():
+            along = [row for row in rows if row["axis"] == axis]
+            sizes = [row["size"] for row in along]
+            assert [{**size, axis: smallest[axis]} for size in sizes] == [smallest] * count
+            assert all(len(row["turns"]) == 1 and row["seconds"] > 0 for row in along)
+            megabytes = [row["megabytes"] for row in along]
+            assert megabytes == sorted(set(megabytes)), axis
+        assert len(rows) == 9
+
+
 @pytest.mark.usefixtures("tiny")
 def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "b.json"
@@ -223,6 +253,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--size", "50"], ["--size is 50", "32, 64, 96, 128"]),
         (["--only", "steps", "all"], ["--only is 'all'", "predict, steps, machine"]),
+        (["--preset", "none"], ["--preset is 'none'", "robot-epev"]),
         (["--width", "0"], ["--width is 0", "at least 1"]),
         (["--threads", "0"], ["--threads is 0", "at least 1"]),
         (["--json", "nowhere/b.json"], ["--json nowhere/b.json", "folder that exists"]),

@@ -123,7 +123,7 @@ def test_the_study_as_typed(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("study", "name one of persons"),
+        ("study", "name one of shapes, ablations, persons"),
         ("study person", "unknown word 'person': is persons meant?"),
         ("study persons", "missing: RUN"),
         ("study persons nowhere", "nowhere: there is no such folder"),

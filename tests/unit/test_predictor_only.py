@@ -35,7 +35,7 @@ def _batch() -> Batch:
 def test_encodings_are_those_of_predicting_and_the_encoder_stays() -> None:
     model = HierarchicalModel(TINY)
     before = copy.deepcopy(model.state_dict())
-    mode, nets = PredictorOnly(), Networks(model.train(), {})
+    mode, nets = PredictorOnly(loss="relative"), Networks(model.train(), {})
     (update,) = mode.updates(nets, _batch(), 0)
     update.total().backward()
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())

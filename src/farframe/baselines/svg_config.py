@@ -56,6 +56,17 @@ class SVGConfig:
             ValueError: naming the field that doesn't fit.
         """
         del data
+        unset = {"memory_limit": "off", "activation_checkpointing": 0}
+        for name, value in unset.items():
+            rule = (
+                f"must be {value} for the baseline svg, whose activations are all held: leave out"
+            )
+            check(
+                getattr(train, name) == value,
+                f"train.{name}",
+                getattr(train, name),
+                f"{rule} --train.{name.replace('_', '-')}",
+            )
         for name in ("start_from", "encoder_weights"):
             rule = "must be empty for the baseline svg, which starts from random weights: leave out"
             check(
@@ -64,6 +75,11 @@ class SVGConfig:
                 getattr(train, name),
                 f"{rule} --train.{name.replace('_', '-')}",
             )
+
+    @property
+    def whole_batch(self) -> str:
+        """The field for which a batch can't be taken in micro-batches; empty if it can."""
+        return "model.norm 'batch'" if self.norm == "batch" else ""
 
     @property
     def stochastic(self) -> bool:

@@ -33,7 +33,7 @@ _PHRASES = (
     ),
     (r",? or keep fewer checkpoints \(--train\.keep-checkpoints\)", ""),
     (r", (--train\.clip-gradient-norm 1) or --train\.amp off", r" or \1"),
-    (r",? or try --train\.amp bf16", ""),
+    (r",? or let --train\.memory-limit auto fit its steps \(with --resume too\)", ""),
     (r"(model\.enc_norm (is )?)'?l2'?", r"\1on"),
     (r"(model\.enc_norm (is )?)'?none'?", r"\1off"),
     (r"(model\.enc_norm is on, but .* with) 'none'", r"\1 it off"),

@@ -5,6 +5,8 @@ Every class keeps torch's weight layouts; ``interop.tf_checkpoint`` translates t
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -99,7 +101,14 @@ class LSTMCell(nn.Module):
 
 def truncated_normal_(weight: Tensor, std: float) -> Tensor:
     """TensorFlow's truncated normal: redrawn beyond two standard deviations."""
+    if weight.is_meta:
+        return weight  # it has a shape and no numbers; torch would look whether any lies outside
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
+
+
+def full_precision(x: Tensor) -> AbstractContextManager[object]:
+    """A block that computes in ``x``'s own precision, autocast or not."""
+    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 def zero_bias(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:

@@ -6,8 +6,10 @@ first encoding. Nothing else is read, so any frame can be drawn without those be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -38,13 +40,22 @@ class Decoder(nn.Module):
         places = None if self.parts is None else self.parts.places(enc)
         return Anchor(frame=frame, analogy=self.analogy.first(difference), places=places)
 
-    def forward(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
-        """Draw ``n`` encodings of each clip, in any order, in one pass."""
+    def forward(
+        self,
+        anchor: Anchor,
+        enc: Float[Tensor, "b n e"],
+        kept: Sequence[Bool[Tensor, "b n ..."]] | None = None,
+    ) -> Decoded:
+        """Draw ``n`` encodings of each clip, in any order, in one pass.
+
+        ``kept`` is what dropout keeps, as ``Drawer.draw_kept`` gives it (None: drawn here).
+        """
         b, n, _ = enc.shape
         enc = enc.flatten(0, 1)
         low, high = self.enc_encoder(enc)
         first = _repeat(anchor.analogy, n)
-        drawn = self.drawer(high + self.analogy(first, high))
+        noise = None if kept is None else [x.flatten(0, 1) for x in kept]
+        drawn = self.drawer(high + self.analogy(first, high), noise)
         if self.parts is not None:
             assert anchor.places is not None
             drawn = self.parts(drawn, anchor.frame, anchor.places, enc)
@@ -165,3 +176,34 @@ class Drawer(nn.Sequential):
             *(ConvTranspose(w, last, stride=2), act, drop),
             *(() if config.decoder_parts else (ConvTranspose(4, 4),)),
         )
+        self.side, self.keep_prob = config.frame_size // 8, config.van_keep_prob
+
+    def forward(
+        self,
+        input: Float[Tensor, "n f h8 w8"],
+        kept: Sequence[Bool[Tensor, "n ..."]] | None = None,
+    ) -> Float[Tensor, "n o h w"]:
+        """Draw; dropout keeps what ``kept`` says (None: drawn here, to the same numbers)."""
+        given = None if kept is None else iter(kept)
+        for layer in self:
+            if not isinstance(layer, nn.Dropout):
+                input = layer(input)
+            elif self.training and self.keep_prob < 1:
+                n, c, h, w = input.shape
+                some = self._draw((n, h, w, c), input.device) if given is None else next(given)
+                input = input * some.permute(0, 3, 1, 2) * (1 / self.keep_prob)
+        return input
+
+    def draw_kept(self, count: int, device: torch.device) -> list[Bool[Tensor, "n h2 w2 c2"]]:
+        """What each dropout keeps of ``count`` frames' features, in the order of ``forward``."""
+        drawn: list[Tensor] = []
+        side, channels = self.side, 0
+        for layer in self:
+            if isinstance(layer, ConvTranspose):
+                side, channels = side * layer.stride[0], layer.out_channels
+            elif isinstance(layer, nn.Dropout) and self.training and self.keep_prob < 1:
+                drawn.append(self._draw((count, side, side, channels), device))
+        return drawn
+
+    def _draw(self, shape: tuple[int, ...], device: torch.device) -> Bool[Tensor, "n h2 w2 c2"]:
+        return torch.empty(shape, dtype=torch.bool, device=device).bernoulli_(self.keep_prob)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, dense, flatten_hwc, truncated_normal_
+from farframe.models.recompute import in_chunks
 
 PIXEL_SCALE = 256.0
 IMAGENET_MEAN = (123.68, 116.78, 103.94)  # RGB, on the original's scale of 0 to 256
@@ -41,9 +42,14 @@ class Encoder(nn.Module):
         self.register_buffer("grey", torch.tensor(GREY).view(3, 1, 1), persistent=False)
         self.register_buffer("coords", coordinates(config.frame_size), persistent=False)
 
-    def forward(self, frames: Float[Tensor, "n c h w"]) -> Float[Tensor, "n e"]:
-        """Encode ``n`` frames in [0, 1]."""
-        x = frames
+    def forward(self, frames: Float[Tensor, "n c h w"], at_once: int = 0) -> Float[Tensor, "n e"]:
+        """Encode ``n`` frames in [0, 1]; training holds ``at_once`` frames' maps (0: all)."""
+        x = in_chunks(self._features, frames, at_once)
+        x = self.dense(F.dropout(x, 1 - self.config.enc_keep_prob, self.training))
+        return F.normalize(x, dim=1) if self.config.enc_norm == "l2" else self.norm(x)
+
+    def _features(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f"]:
+        """What the convolutions make of each frame by itself."""
         if self.config.encoder_grey_in:
             x = (x * self.grey).sum(1, keepdim=True).expand_as(x)
         x = x * PIXEL_SCALE - self.mean
@@ -51,9 +57,7 @@ class Encoder(nn.Module):
             x = x / 64  # unit scale: only the VGG's ImageNet weights expect 0 to 256
         if self.config.encoder_coords:
             x = torch.cat((x, self.coords.to(x.dtype).expand(len(x), -1, -1, -1)), 1)
-        x = self.features(x)
-        x = self.dense(F.dropout(x, 1 - self.config.enc_keep_prob, self.training))
-        return F.normalize(x, dim=1) if self.config.enc_norm == "l2" else self.norm(x)
+        return self.features(x)
 
 
 class Flatten(nn.Module):

@@ -20,6 +20,7 @@ from farframe.models.decoder import Decoder
 from farframe.models.encoder import Encoder
 from farframe.models.int8 import int8_decoder
 from farframe.models.predictor import Predictor
+from farframe.models.recompute import decode_in_chunks
 from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
 
 DECODE_CHUNK = 256  # frames drawn at once by predict: bounds memory, costs no speed
@@ -28,6 +29,9 @@ INT8_CALIBRATION = 4  # frames of each clip that ranges are measured on
 
 class HierarchicalModel(nn.Module):
     """Encoder, predictor and decoder of "Hierarchical Long-term Video Prediction"."""
+
+    checkpointing: int = 0
+    """Frames of each clip whose activations training holds at once (0: all; ``recompute.py``)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -43,7 +47,8 @@ class HierarchicalModel(nn.Module):
 
     def encode(self, frames: Float[Tensor, "b t c h w"]) -> Float[Tensor, "b t e"]:
         """Encodings of frames in [0, 1]; all frames of all clips in one call."""
-        return self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        at_once = len(frames) * self.checkpointing
+        return self.encoder(frames.flatten(0, 1), at_once).unflatten(0, frames.shape[:2])
 
     def anchor(
         self, first_frame: Float[Tensor, "b c h w"], first_enc: Float[Tensor, "b e"]
@@ -91,7 +96,7 @@ class HierarchicalModel(nn.Module):
 
     def decode(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
         """Draw any ``n`` encodings of each clip, in any order, in one call."""
-        return self.decoder(anchor, enc)
+        return decode_in_chunks(self.decoder, anchor, enc, self.checkpointing)
 
     @torch.no_grad()
     def predict(

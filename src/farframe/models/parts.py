@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farframe.config import ModelConfig
-from farframe.models.cells import Conv, dense
+from farframe.models.cells import Conv, dense, full_precision
 
 _RADIUS_MIN, _RADIUS_UNIT = 0.1, 0.4  # half sides of the frame; parts start at 0.38
 
@@ -42,7 +42,7 @@ class Parts(nn.Module):
 
         In half precision a place would be a tenth of a pixel wrong.
         """
-        with torch.autocast(enc.device.type, enabled=False):
+        with full_precision(enc):
             x, y, size = self.place(enc.float()).unflatten(1, (self.count, 3)).unbind(2)
         return torch.stack((x, y, _RADIUS_MIN + _RADIUS_UNIT * F.softplus(size)), 2)
 

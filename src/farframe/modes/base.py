@@ -94,6 +94,8 @@ class ModeOf(ABC, Generic[M, C]):
     """``C``, the class of the configuration of the model that the mode trains."""
     pose_dim: ClassVar[int] = 0
     """Numbers of a pose that the mode needs of every frame (0: none)."""
+    leaves: ClassVar[tuple[str, ...]] = ()
+    """Networks of the model that the mode doesn't train."""
     encodes_poses: ClassVar[bool] = False
     """Whether encodings are poses, so that ``model.enc_size`` must be ``pose_dim``."""
 
@@ -107,9 +109,17 @@ class ModeOf(ABC, Generic[M, C]):
     def turns(self) -> int:
         """Iterations in which every group has its update: above 1 where updates alternate.
 
-        The original counts them as one step.
+        The original counts them as one step. The first is the one that takes most memory.
         """
         return 1
+
+    @property
+    def whole_batch(self) -> str:
+        """The field that makes losses depend on the batch as a whole; empty if there is none.
+
+        Else they are means over clips, and gradients of parts of a batch add up to those of all.
+        """
+        return ""
 
     def check_model(self, model_config: object) -> None:
         """Refuse the configuration of a model that the mode can't train.

@@ -58,6 +58,11 @@ class EPEV(TrainingMode):
             "must be false with mode.enc_pred_relative, which measures squared errors",
         )
 
+    @property
+    def whole_batch(self) -> str:
+        """Relative errors divide by variances over the batch."""
+        return "mode.enc_pred_relative" if self.enc_pred_relative else ""
+
     def extra_networks(self, model_config: ModelConfig) -> dict[str, nn.Module]:
         """None that are trained; what the loss needs is looked for before anything is written."""
         if self.lpips_weight > 0:
@@ -116,7 +121,7 @@ class EPEV(TrainingMode):
         return (l1 if self.enc_pred_l1 else mse)(enc[:, 1:], enc_pred)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def perceptual(device: torch.device) -> LPIPS:
     """The published network, read once a device.
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from farframe.config import ModelConfig, check
 from farframe.losses import add_noise, l1, mse
+from farframe.models.cells import full_precision
 from farframe.models.discriminator import Discriminator
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Group, Networks, TrainingMode, Update
@@ -167,7 +168,7 @@ def _score(nets: Networks, sequence: Sequence) -> Float[Tensor, "b 1"]:
     would never take a step until loss scaling has gone down to nothing.
     """
     enc, low, high = (part.float() for part in sequence)
-    with torch.autocast(enc.device.type, enabled=False):
+    with full_precision(enc):
         return nets.extra["discriminator"](enc, (low, high))
 
 
@@ -183,7 +184,7 @@ def _penalty(nets: Networks, sequence: Sequence) -> Float[Tensor, ""]:
     The slope is differentiated once more.
     """
     inputs = [part.detach().float().requires_grad_() for part in sequence]
-    with torch.enable_grad(), torch.autocast(inputs[0].device.type, enabled=False):
+    with torch.enable_grad(), full_precision(inputs[0]):
         score = _score(nets, (inputs[0], inputs[1], inputs[2])).sum()
         slopes = torch.autograd.grad(score, inputs, create_graph=True)
         squares = torch.stack([slope.square().flatten(1).sum(1) for slope in slopes]).sum(0)

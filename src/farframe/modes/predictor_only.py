@@ -21,13 +21,19 @@ from farframe.types import Batch
 class PredictorOnly(TrainingMode):
     """enc_pred -> predictor, for a run that starts from another (``train.start_from``)."""
 
-    tag: ClassVar[str] = "predictor"
+    tag: ClassVar[str] = "predictor_only"
+    leaves: ClassVar[tuple[str, ...]] = ("encoder", "decoder")
 
     lr: float = 1e-3
     """Learning rate of the predictor."""
-    loss: Literal["relative", "mse", "l1"] = "relative"
-    """Errors of encodings as shares of how much each number changes within clips, squared, or
-    absolute."""
+    loss: Literal["relative", "mse", "l1"] = "mse"
+    """Errors of encodings: squared, absolute, or squared as shares of how much each number changes
+    within clips (for a run that was trained with enc_pred_relative)."""
+
+    @property
+    def whole_batch(self) -> str:
+        """Relative errors divide by variances over the batch."""
+        return "mode.loss 'relative'" if self.loss == "relative" else ""
 
     def groups(self, nets: Networks) -> dict[str, Group]:
         """One group: the predictor."""

@@ -21,6 +21,9 @@ PLAIN_SECONDS = 10.0  # between lines where there is no terminal to draw a bar o
 class Reporter:
     """Receives all that a training says; this one keeps silent."""
 
+    listens: bool = False
+    """Whether to work out what is only told: the memory that a run will take."""
+
     def line(self, text: str) -> None:
         """Say something once."""
 
@@ -39,6 +42,8 @@ class Reporter:
 
 class ConsoleReporter(Reporter):
     """A progress bar on a terminal; elsewhere (files, pipes) a plain line every ten seconds."""
+
+    listens = True
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from farframe.atomic import sweep
-from farframe.config import check
+from farframe.config import ModelConfig, check
 from farframe.data.clips import ClipWindows
 from farframe.data.loader import Loader
 from farframe.data.source import ClipSource, open_source
@@ -31,6 +31,7 @@ from farframe.training import checkpoint
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, pick_device
 from farframe.training.logging import Losses, RunLog, blown_up
+from farframe.training.memory_plan import plan_memory
 from farframe.training.progress import Reporter
 from farframe.training.starting import read_start
 from farframe.training.state import TrainingState
@@ -82,6 +83,8 @@ class Session:
         validation = Validation.open(source, config)
         _prepare_torch(device)
         state = TrainingState.create(config, device, world)
+        memory = _planned(state, reporter.listens)
+        config = state.config
         state.restore(found)
         state.start(start)
         loader = Loader(
@@ -103,6 +106,8 @@ class Session:
         said = reporter if world.first else Reporter()
         session = Session(config, out, world, state, loader, validation, losses, log, said, found)
         said.line(session.summary(len(windows)))
+        if memory:
+            said.line(memory)
         if start is not None:
             said.line(start.said)
         if config.train.compile:
@@ -291,6 +296,18 @@ def _checked_data(
             "copy the same files to every machine"
         )
     return fingerprint
+
+
+def _planned(state: TrainingState, listens: bool) -> str:
+    """Settle how steps fit into memory, as the first process finds it; the estimate as a line."""
+    config, world, line = state.config, state.world, ""
+    known = isinstance(config.model, ModelConfig)  # others have no limit, see their check_run
+    if known and world.first and (listens or config.train.memory_limit != "off"):
+        share = max(1, config.data.batch_size // world.size)
+        plan = plan_memory(config, share, state.device)
+        config, line = plan.config, plan.line()
+    state.settle(world.share(config))
+    return line
 
 
 def _prepare_torch(device: torch.device) -> None:

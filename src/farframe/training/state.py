@@ -14,13 +14,15 @@ from torch.amp.grad_scaler import GradScaler
 
 from farframe.data.hue import recoloured
 from farframe.families import AnyModel
+from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes.base import Group, NetworksOf, Update
 from farframe.run import RunConfig
 from farframe.training import checkpoint, stored
+from farframe.training.accumulation import accumulate
 from farframe.training.checkpoint import Checkpoint
 from farframe.training.distributed import World, synchronise_batch_norm
 from farframe.training.starting import Start
-from farframe.training.updates import TFAdam, apply_updates, make_optimizers
+from farframe.training.updates import TFAdam, make_optimizers, take_steps
 from farframe.types import Batch
 
 _AMP_TYPES = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -54,7 +56,7 @@ class TrainingState:
         world.copy_from_first(nets)
         groups = config.mode.groups(nets)
         train = config.train
-        return TrainingState(
+        state = TrainingState(
             config=config,
             device=device,
             nets=nets.train(),
@@ -63,11 +65,19 @@ class TrainingState:
             scaler=GradScaler(device.type, enabled=train.amp == "fp16"),
             world=world,
         )
+        state.settle(config)
+        return state
 
     @property
     def model(self) -> AnyModel:
         """The model that is trained."""
         return self.nets.model
+
+    def settle(self, config: RunConfig) -> None:
+        """Take steps as ``config`` says, which differs in how they fit into memory alone."""
+        self.config = config
+        if isinstance(self.model, HierarchicalModel):
+            self.model.checkpointing = config.train.activation_checkpointing
 
     def step(self, batch: Batch) -> list[Update]:
         """One iteration; returns its updates, whose losses are those before the step."""
@@ -79,10 +89,11 @@ class TrainingState:
         used = recoloured(
             used.to(self.device), data.hue_jitter, seed=self.config.train.seed, first=first
         )
-        with self.autocast():
-            updates = self.config.mode.updates(self.nets, used, self.done)
-        apply_updates(
+        parts = used.parts(self.config.train.micro_batch_size or len(used.ids))
+        updates, grads = accumulate(parts, self._updates, self.groups, self.scaler)
+        take_steps(
             updates,
+            grads,
             self.groups,
             self.optimizers,
             train=self.config.train,
@@ -92,6 +103,10 @@ class TrainingState:
         )
         self.done += 1
         return updates
+
+    def _updates(self, batch: Batch) -> list[Update]:
+        with self.autocast():
+            return self.config.mode.updates(self.nets, batch, self.done)
 
     def autocast(self) -> AbstractContextManager[object]:
         """Automatic mixed precision as ``train.amp`` says."""
@@ -104,7 +119,12 @@ class TrainingState:
         Shapes never change in training, and guarding against it makes the predictor, which is
         called with views of other tensors, compile anew until torch gives up.
         """
-        for network in self.model.children():
+        model = self.model
+        networks = list(model.children())
+        if isinstance(model, HierarchicalModel) and model.checkpointing:
+            # What is computed again must be compiled inside of it.
+            networks = [model.encoder.features, model.predictor, model.decoder]
+        for network in networks:
             network.compile(backend=backend, dynamic=False)
 
     def finite(self) -> bool:

@@ -85,5 +85,6 @@ def _memory(error: BaseException) -> str:
     where = "the GPU's memory" if isinstance(error, torch.OutOfMemoryError) else "memory"
     return (
         f"{where} is too small for this run: lower --data.batch-size or --data.sequence-length "
-        "in a new run, or try --train.amp bf16; checkpoints saved before are intact"
+        "in a new run, or let --train.memory-limit auto fit its steps (with --resume too); "
+        "checkpoints saved before are intact"
     )

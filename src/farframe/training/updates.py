@@ -73,16 +73,36 @@ def apply_updates(
     scaler: GradScaler | None = None,
     world: World | None = None,
 ) -> None:
-    """Take every update of iteration ``step``.
+    """Take every update of iteration ``step``: gradients, then ``take_steps``.
 
-    All gradients first, then their mean over processes, clipping, and the optimizers' steps.
-    With an enabled ``scaler`` (fp16) losses are scaled up before differentiating and gradients down
-    again before clipping; an update with a gradient that is not finite is skipped, on all processes
-    alike as they share the mean, and the scale is lowered for the next iteration.
+    With an enabled ``scaler`` (fp16) losses are scaled up before differentiating.
+    """
+    grads = gradients(updates, groups, scaler)
+    take_steps(
+        updates, grads, groups, optimizers, train=train, step=step, scaler=scaler, world=world
+    )
+
+
+def take_steps(
+    updates: list[Update],
+    grads: list[list[Tensor | None]],
+    groups: dict[str, Group],
+    optimizers: dict[str, TFAdam],
+    *,
+    train: TrainConfig,
+    step: int,
+    scaler: GradScaler | None = None,
+    world: World | None = None,
+) -> None:
+    """Take the steps of iteration ``step`` along ``grads``, those of each update.
+
+    First their mean over processes, then clipping, then the optimizers' steps. An enabled
+    ``scaler`` scales gradients down again before clipping; an update with a gradient that is not
+    finite is skipped, on all processes alike as they share the mean, and the scale is lowered for
+    the next iteration.
     """
     scaler = scaler or GradScaler(enabled=False)
     assert len({update.group for update in updates}) == len(updates), "one update a group"
-    grads = gradients(updates, groups, scaler)
     if world is not None:
         for some in grads:
             world.average(some)

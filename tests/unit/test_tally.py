@@ -33,6 +33,28 @@ def test_means_are_those_of_all_clips_however_they_came() -> None:
         )
 
 
+def test_clips_of_which_nothing_is_said_do_not_count() -> None:
+    rng = np.random.default_rng(4)
+    values = rng.normal(size=(30, 5))
+    values[:25, 2], values[3, 4] = np.nan, np.nan
+    full = rng.normal(size=(30, 5))
+    tally = filled({"a": values, "b": full})
+    np.testing.assert_array_equal(tally.counted("a"), [30, 30, 5, 30, 29])
+    np.testing.assert_array_equal(tally.counted("b"), [30] * 5)
+    np.testing.assert_allclose(tally.mean("a"), np.nanmean(values, 0), rtol=1e-12)
+    np.testing.assert_array_equal(filled({"b": full}).curve("b").low, tally.curve("b").low)
+    alone = filled({"a": np.delete(values[:, 4:], 3, 0)}).over("a", 1, 1)
+    mine = tally.over("a", 5, 5)
+    assert mine.mean == pytest.approx(alone.mean)
+    assert mine.low == pytest.approx(alone.low, abs=0.05)  # other weights, as many clips
+    assert mine.high == pytest.approx(alone.high, abs=0.05)
+    assert tally.over("a", 3, 3).low is None  # five clips are too few
+    assert tally.over("a", 1, 2, minus="b").low is not None
+    nothing = filled({"a": np.full((9, 2), np.nan)})
+    assert np.isnan(nothing.mean("a")).all()
+    assert nothing.curve("a").low is None
+
+
 def test_intervals_depend_on_seed_and_clips_alone() -> None:
     curves = {"a": np.random.default_rng(1).normal(size=(20, 3))}
     one, other = (filled(curves, batch).curve("a") for batch in (3, 20))

@@ -53,7 +53,7 @@ def card(at: Setting, evaluation: Evaluation) -> dict[str, Any]:
             "ids": evaluation.ids,
         },
         "measures": {name: QUANTITIES[name].meaning for name in quantities(evaluation)},
-        "features": described(at.what.metrics, at.what.fvd, at.what.fvd_context),
+        "features": described(at.what.metrics, at.what.fvd, at.what.fvd_context, at.what.finder),
         MADE: _made(at),
     }
 

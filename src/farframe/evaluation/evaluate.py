@@ -18,7 +18,7 @@ from jaxtyping import Float, Shaped, UInt8
 from farframe.config import check
 from farframe.data.clips import ClipWindows
 from farframe.evaluation.measure import Measuring, measure_batch, predict_clips, seed_noise
-from farframe.evaluation.quantities import key
+from farframe.evaluation.quantities import QUANTITIES, key
 from farframe.evaluation.tally import Tally
 from farframe.models.video_model import Predicted, VideoModel
 from farframe.types import Clip
@@ -200,8 +200,12 @@ def resting(model: VideoModel) -> Generator[None, None, None]:
 
 
 def check_finite(name: str, values: Float[np.ndarray, "b t"], ids: Sequence[str]) -> None:
-    """Raise a ValueError that names the first number of a curve that is not finite."""
-    bad = np.argwhere(~np.isfinite(values))
+    """Raise a ValueError that names the first number of a curve that is not finite.
+
+    NaN is allowed in what is of some clips alone.
+    """
+    what = QUANTITIES.get(name.rpartition("/")[2])
+    bad = np.argwhere(np.isinf(values) if what and what.partial else ~np.isfinite(values))
     if len(bad):
         clip, frame = bad[0]
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from farframe.evaluation.finder import SIDE, Finder
 from farframe.evaluation.fvd import FVD
 from farframe.evaluation.i3d import I3D
 from farframe.evaluation.lpips import LPIPS
@@ -38,13 +39,17 @@ class Features:
         return Features(metrics, I3D.load(device) if "fvd" in names else None)
 
 
-def described(metrics: Mapping[str, Metric], fvd: FVD | None, with_context: bool) -> dict[str, Any]:
+def described(
+    metrics: Mapping[str, Metric], fvd: FVD | None, with_context: bool, finder: Finder | None
+) -> dict[str, Any]:
     """Which network each number comes from, and for FVD how."""
     found: dict[str, Any] = {
         name: {"network": metric.net, "weights": metric.digest}
         for name, metric in metrics.items()
         if isinstance(metric, LPIPS)
     }
+    if finder is not None:
+        found["finder"] = {"of": finder.thing, "weights": finder.digest, "looks_at": [SIDE, SIDE]}
     if fvd is not None:
         found["fvd"] = {
             "network": "I3D, Kinetics-400, RGB: logits averaged over time",

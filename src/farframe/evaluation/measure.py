@@ -11,6 +11,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from farframe.data.reader import collate
+from farframe.evaluation.finder import Finder
+from farframe.evaluation.found import JUDGED, Sought
 from farframe.evaluation.fvd import FVD
 from farframe.evaluation.metrics import METRICS
 from farframe.evaluation.quantities import QUANTITIES, key
@@ -28,7 +30,8 @@ class Measuring:
     ``metrics`` compare frames; ``baselines`` are of those that ``subjects.baselines_of`` names for
     the model; ``samples`` futures of each clip are drawn with noise that depends on ``seed``, the
     batch and the number of the sample; ``replicates`` is for the intervals. With ``fvd_context``
-    FVD compares the given frames too.
+    FVD compares the given frames too. ``finder`` looks for what it knows in the frames of the
+    model, of some baselines and of the truth.
     """
 
     metrics: Mapping[str, Metric] = field(default_factory=lambda: dict[str, Metric](METRICS))
@@ -39,6 +42,7 @@ class Measuring:
     encodings: bool = False
     fvd: FVD | None = None
     fvd_context: bool = False
+    finder: Finder | None = None
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,14 @@ def measure_batch(
     samples: list[dict[str, Tensor]] = []
     spread = _Spread(what.metrics.get("lpips"))
     chosen: Predicted | None = None
+    sought = Sought.of(what.finder, clips, context, at.truth) if what.finder else None
     for number in range(what.samples):
         seed_noise(what.seed, first, number)
         prediction = predict_clips(model, clips, context, horizon)
         samples.append(_of_frames(prediction.frames, at, what.metrics))
         samples[-1] |= _of_masks(prediction, clips, context)
+        if sought:
+            samples[-1] |= sought.measured(prediction.frames)
         if what.encodings and prediction.enc_pred is not None:
             samples[-1]["enc_mse"] = _enc_mse(prediction.enc_pred, at)
         if what.samples > 1:
@@ -99,8 +106,13 @@ def measure_batch(
         values = _of_frames(shown.frames, at, what.metrics)
         if what.encodings and shown.enc is not None:
             values["enc_mse"] = _enc_mse(shown.enc(), at)
+        if sought and name in JUDGED:
+            values |= sought.measured(shown.frames)
         curves |= {key(name, quantity): value for quantity, value in values.items()}
         _add_fvd(what, name, shown.frames, at)
+    if sought:
+        found = sought.measured(at.truth)
+        curves |= {key("truth", quantity): value for quantity, value in found.items()}
     found = {name: value.double().cpu().numpy() for name, value in curves.items()}
     return Measured(found, chosen)
 
@@ -144,7 +156,7 @@ def _folded(samples: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         sign = QUANTITIES[name].sign if name in QUANTITIES else 0
         if len(samples) == 1 or not sign:
             continue
-        ranks = values.mean(2) * sign
+        ranks = values.nanmean(2).nan_to_num() * sign  # NaN where the truth says nothing
         clips = torch.arange(values.shape[1], device=values.device)
         curves[key("model_best", name)] = values[ranks.argmax(0), clips]
         curves[key("model_worst", name)] = values[ranks.argmin(0), clips]

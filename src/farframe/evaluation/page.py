@@ -29,7 +29,7 @@ BANDS = ("model", "copy_last")
 """Whose intervals the charts show: more bands would hide each other."""
 LOOSE = ("linear", "context_mean")
 """Which may leave a chart: they can be so bad that nothing else would be seen."""
-HEADLINES = ("psnr", "ssim", "lpips", "lpips_vgg", "mask_iou")
+HEADLINES = ("psnr", "ssim", "lpips", "lpips_vgg", "mask_iou", "arm_iou", "person_area")
 
 
 def write_page(
@@ -78,6 +78,8 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
     for name in (n for n in HEADLINES if n in whole):
         what, row = QUANTITIES[name], whole[name]
         notes = [f"95 %: {_dashed(between(row.values['model'], what.digits))}"]
+        if row.clips is not None:
+            notes.append(f"of {row.clips} clips at least; true frames {_of_truth(row)}")
         if row.gain:
             css = _certain(row.gain)
             gain = shown(row.gain, what.digits, "+")
@@ -104,6 +106,10 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
         title = f"{name.replace('_', ' ').capitalize()} at frame {evaluation.horizon}"
         boxes.append(box(title, f"{share:.1%}", "", [", ".join(lines)]))
     return f'<section class="cards">{"".join(boxes)}</section>'
+
+
+def _of_truth(row: Row) -> str:
+    return f"{row.values['truth'].mean:.{QUANTITIES[row.quantity].digits}f}"
 
 
 def _certain(gain: Estimate) -> str:

@@ -21,6 +21,10 @@ class Quantity:
     """Decimals that a table shows."""
     meaning: str
     unit: str = ""
+    partial: bool = False
+    """Whether it is of those clips alone whose truth has what it is about at that frame."""
+    rivals: bool = True
+    """Whether to hold it against copying the last frame."""
 
     @property
     def title(self) -> str:
@@ -29,6 +33,7 @@ class Quantity:
 
 
 _SAMPLES = "mean over pairs of samples of one clip"
+_THERE = "of clips whose label has it in 0.5 % of that frame or more"
 
 QUANTITIES: Mapping[str, Quantity] = {
     "psnr": Quantity(
@@ -72,6 +77,40 @@ QUANTITIES: Mapping[str, Quantity] = {
         "decoder's mask above 0.5 against the union of the label's masks of the same frame and of "
         "the first one: all that can't be taken from the first frame",
     ),
+    "arm_iou": Quantity(
+        "arm IoU",
+        1,
+        3,
+        f"where farframe's finder sees the robot's arm in the picture, against where the label has "
+        f"it; {_THERE}",
+        partial=True,
+    ),
+    "person_iou": Quantity(
+        "person IoU",
+        1,
+        3,
+        f"where farframe's finder sees the person in the picture, against where the label has it; "
+        f"{_THERE}",
+        partial=True,
+    ),
+    "person_area": Quantity(
+        "person of the right size",
+        1,
+        3,
+        f"1 where the area in which farframe's finder sees the person is half to twice the "
+        f"label's, else 0; {_THERE}",
+        partial=True,
+        rivals=False,
+    ),
+    "person_found": Quantity(
+        "person found",
+        1,
+        3,
+        f"1 where farframe's finder sees the person in 0.5 % of the picture or more, else 0; "
+        f"{_THERE}",
+        partial=True,
+        rivals=False,
+    ),
     "diversity": Quantity("diversity (MSE)", 0, 5, f"{_SAMPLES}: mse"),
     "diversity_lpips": Quantity("diversity (LPIPS)", 0, 3, f"{_SAMPLES}, consecutive ones: lpips"),
 }
@@ -85,8 +124,10 @@ SUBJECTS: Mapping[str, str] = {
     "context_mean": "mean of context",
     "linear": "no predictor (linear)",
     "oracle": "perfect predictor (oracle)",
+    "truth": "true frames",
 }
-"""What is measured, and how it is called: the model, its samples, and the baselines."""
+"""What is measured, and how it is called: the model, its samples and the baselines; and the truth
+itself where a network says what is to be seen, which is as well as any model can do."""
 
 
 def key(subject: str, quantity: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from farframe.atomic import replacing, sweep
 from farframe.data.progress import progress
@@ -186,10 +187,18 @@ def _clips_written(path: Path | None) -> Generator[OnBatch, None, None]:
             if not begun:
                 writer.writerow(["clip", *curves])
                 begun = True
-            means = np.stack([curve.mean(1) for curve in curves.values()], 1)
-            writer.writerows([n, *map(significant, row)] for n, row in zip(ids, means, strict=True))
+            means = np.stack([_mean_over_time(curve) for curve in curves.values()], 1)
+            for name, row in zip(ids, means, strict=True):
+                writer.writerow([name, *("" if np.isnan(v) else significant(v) for v in row)])
 
         yield write
+
+
+def _mean_over_time(curve: Float[np.ndarray, "b t"]) -> Float[np.ndarray, " b"]:
+    """The mean over frames at which a clip counts; NaN for a clip that counts at none."""
+    there = ~np.isnan(curve)
+    sums, counts = np.where(there, curve, 0.0).sum(1), there.sum(1)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from farframe.data.clips import ClipWindows
 from farframe.data.source import ClipSource, DataError, open_source
 from farframe.data.splits import Segment, segments
 from farframe.evaluation.features import Features
+from farframe.evaluation.finder import Finder, thing_of
 from farframe.evaluation.fvd import FVD, check_clips, pieces
 from farframe.evaluation.measure import Measuring
 from farframe.evaluation.options import PROTOCOLS, EvaluateOptions
@@ -58,6 +59,9 @@ class Setting:
         _check_actions(source, model, data)
         windows = _windows(source, data, options, context)
         indices = windows.spread(options.clips)
+        thing = thing_of(source.read(windows.locate(indices[0])[0], range(1)).labels)
+        if thing:
+            what = replace(what, finder=Finder.load(thing, model.device))
         if what.fvd:
             check_clips(len(indices))
         setting = Setting(

@@ -17,7 +17,7 @@ STEPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 """Frames after the context that a table shows."""
 RANGES = ((1, 5), (6, 20), (1, 20), (21, 100), (101, 1000))
 """First and last frames of the ranges over which it shows means."""
-PRINTED = ("psnr", "ssim", "lpips", "lpips_vgg", "mask_iou")
+PRINTED = ("psnr", "ssim", "lpips", "lpips_vgg", "mask_iou", "arm_iou", "person_area")
 """Quantities that the command line shows; the JSON and the report have all."""
 
 _SHORT = {
@@ -28,6 +28,7 @@ _SHORT = {
     "context_mean": "mean",
     "linear": "linear",
     "oracle": "oracle",
+    "truth": "truth",
 }
 
 
@@ -36,19 +37,22 @@ class Row:
     """One quantity at a frame after the context, or its mean over a range of frames.
 
     ``gain`` is by how much the model is better than copying the last given frame: a paired
-    difference, positive where the model is better.
+    difference, positive where the model is better. ``clips`` is how many count at each frame
+    at least (None: all).
     """
 
     quantity: str
     frames: str
     values: Mapping[str, Estimate]
     gain: Estimate | None
+    clips: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As a mapping of JSON's types."""
         values = {subject: value.to_json() for subject, value in self.values.items()}
         gain = {} if self.gain is None else {"gain": self.gain.to_json()}
-        return {"quantity": self.quantity, "frames": self.frames, **values, **gain}
+        clips = {} if self.clips is None else {"clips": self.clips}
+        return {"quantity": self.quantity, "frames": self.frames, **values, **gain, **clips}
 
 
 def cuts(horizon: int) -> tuple[tuple[int, int], ...]:
@@ -69,7 +73,11 @@ def table(evaluation: Evaluation) -> tuple[Row, ...]:
 
 
 def quantities(evaluation: Evaluation) -> list[str]:
-    """What was measured of the model."""
+    """What was measured of the model, at every frame of one clip at least."""
+    return [name for name in _all(evaluation) if evaluation.tally.counted(key("model", name)).all()]
+
+
+def _all(evaluation: Evaluation) -> list[str]:
     return [name for name in QUANTITIES if key("model", name) in evaluation.tally.names]
 
 
@@ -79,17 +87,19 @@ def subjects(evaluation: Evaluation, quantity: str) -> list[str]:
 
 
 def _row(evaluation: Evaluation, quantity: str, first: int, last: int) -> Row:
-    tally, sign = evaluation.tally, QUANTITIES[quantity].sign
+    tally, what = evaluation.tally, QUANTITIES[quantity]
     there = subjects(evaluation, quantity)
     gain = None
-    if "copy_last" in there and sign:
-        pair = [key("model", quantity), key("copy_last", quantity)][::sign]
+    if "copy_last" in there and what.sign and what.rivals:
+        pair = [key("model", quantity), key("copy_last", quantity)][:: what.sign]
         gain = tally.over(pair[0], first, last, minus=pair[1])
+    counted = tally.counted(key("model", quantity))[first - 1 : last]
     return Row(
         quantity=quantity,
         frames=str(first) if first == last else f"mean {first}-{last}",
         values={name: tally.over(key(name, quantity), first, last) for name in there},
         gain=gain,
+        clips=int(counted.min()) if what.partial else None,
     )
 
 
@@ -103,7 +113,9 @@ def confidence(evaluation: Evaluation) -> dict[str, Estimate]:
             key("model", name), key("copy_last", name), QUANTITIES[name].sign
         )
         for name in quantities(evaluation)
-        if QUANTITIES[name].sign and "copy_last" in subjects(evaluation, name)
+        if QUANTITIES[name].sign
+        and QUANTITIES[name].rivals
+        and "copy_last" in subjects(evaluation, name)
     }
 
 
@@ -128,6 +140,8 @@ def drawn(rows: Sequence[Row], title: str) -> Iterator[Table | str]:
         if mine[0].gain:
             sheet.add_column("gain", justify="right", no_wrap=True)
             sheet.add_column("95 %", justify="right", no_wrap=True)
+        if what.partial:
+            sheet.add_column("clips", justify="right", no_wrap=True)
         for row in mine:
             sheet.add_row(row.frames, *_cells(row, what.digits))
         yield sheet
@@ -146,6 +160,8 @@ def _cells(row: Row, digits: int) -> Iterator[str]:
     if row.gain:
         yield f"{row.gain.mean:+.{digits}f}"
         yield between(row.gain, digits, "+")
+    if row.clips is not None:
+        yield str(row.clips)
 
 
 def between(value: Estimate, digits: int, sign: str = "") -> str:
@@ -164,6 +180,9 @@ def shown(value: Estimate, digits: int, sign: str = "") -> str:
 def said(evaluation: Evaluation) -> Iterator[str]:
     """What no table holds, in lines: the confidence horizon, FVD and the world's judgement."""
     horizon = evaluation.horizon
+    for name in sorted(set(_all(evaluation)) - set(quantities(evaluation))):
+        label = QUANTITIES[name].label
+        yield f"{label}: left out, for at some frames no clip's label has what it is about"
     for name, first in confidence(evaluation).items():
         if name in PRINTED:
             yield f"{QUANTITIES[name].label}: {confident(first, horizon)}"

@@ -3,7 +3,8 @@
 Nothing is kept of a clip. The bootstrap is Poisson's: in each replicate a clip counts as often as a
 Poisson number of mean 1 says, which for many clips is the same as drawing them with replacement,
 and needs no second look at them. All replicates weigh all curves alike, so the intervals of
-differences between curves are paired.
+differences between curves are paired. A clip of which a curve says nothing at a frame (NaN) doesn't
+count there.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 CONFIDENCE = 0.95
 LEAST_CLIPS = 8  # with fewer an interval says more about chance than about the mean
@@ -71,9 +72,11 @@ class Tally:
         self._weights = np.zeros(replicates)
         self._sums: dict[str, np.ndarray] = {}
         self._weighted: dict[str, np.ndarray] = {}
+        self._missing: dict[str, np.ndarray] = {}  # clips that don't count, of curves with such
+        self._missing_weights: dict[str, np.ndarray] = {}
 
     def add(self, curves: Mapping[str, Float[np.ndarray, "b t"]]) -> None:
-        """Take in some clips: the same names every time."""
+        """Take in some clips: the same names every time; NaN where a clip doesn't count."""
         count = len(next(iter(curves.values())))
         weights = self._draw(count)
         for name, values in curves.items():
@@ -81,6 +84,10 @@ class Tally:
             if self.clips == 0:
                 self._sums[name] = np.zeros(data.shape[1])
                 self._weighted[name] = np.zeros((self.replicates, data.shape[1]))
+            missing = np.isnan(data)
+            if missing.any():
+                self._add_missing(name, missing, weights)
+                data = np.where(missing, 0.0, data)
             self._sums[name] += data.sum(0)
             self._weighted[name] += weights @ data
         self._weights += weights.sum(1)
@@ -115,13 +122,18 @@ class Tally:
         """Names of the curves."""
         return tuple(self._sums)
 
+    def counted(self, name: str) -> Float64[np.ndarray, " t"]:
+        """How many clips count at each frame."""
+        return self.clips - self._missing.get(name, np.zeros_like(self._sums[name]))
+
     def mean(self, name: str) -> Float64[np.ndarray, " t"]:
-        """The mean curve alone."""
-        return self._sums[name] / self.clips
+        """The mean curve alone; NaN where no clip counts."""
+        counted = self.counted(name)
+        return np.where(counted > 0, self._sums[name] / np.maximum(counted, 1), np.nan)
 
     def curve(self, name: str) -> Curve:
         """The mean curve and, frame by frame, its interval."""
-        low, high = self._interval(self._replicated(name))
+        low, high = self._interval(self._replicated(name), self._fewest(name))
         return Curve(self.mean(name), low, high)
 
     def over(self, name: str, first: int, last: int, minus: str = "") -> Estimate:
@@ -135,7 +147,7 @@ class Tally:
         if minus:
             mean = mean - self.mean(minus)[part].mean()
             replicated = replicated - self._replicated(minus, part).mean(1)
-        low, high = self._interval(replicated[:, None])
+        low, high = self._interval(replicated[:, None], self._fewest(name, part))
         return Estimate(float(mean), *(None if x is None else float(x[0]) for x in (low, high)))
 
     def first_not_above(self, name: str, other: str, sign: int = 1) -> Estimate:
@@ -146,7 +158,7 @@ class Tally:
         apart = sign * (self.mean(name) - self.mean(other))
         replicated = sign * (self._replicated(name) - self._replicated(other))
         crossed = _first_crossing(replicated).astype(np.float64)
-        low, high = self._interval(crossed[:, None])
+        low, high = self._interval(crossed[:, None], self._fewest(name))
         first = float(_first_crossing(apart[None])[0])
         return Estimate(first, *(None if x is None else float(np.rint(x[0])) for x in (low, high)))
 
@@ -157,18 +169,38 @@ class Tally:
         streams = (np.random.Generator(np.random.Philox(key=[self.seed, n])) for n in clips)
         return np.stack([s.poisson(1.0, self.replicates) for s in streams], 1).astype(np.float64)
 
+    def _add_missing(
+        self,
+        name: str,
+        missing: Bool[np.ndarray, "b t"],
+        weights: Float64[np.ndarray, "replicates b"],
+    ) -> None:
+        count = missing.shape[1]
+        self._missing.setdefault(name, np.zeros(count))
+        self._missing_weights.setdefault(name, np.zeros((self.replicates, count)))
+        self._missing[name] += missing.sum(0)
+        self._missing_weights[name] += weights @ missing
+
+    def _fewest(self, name: str, part: slice = slice(None)) -> int:
+        """Clips that count at the frame at which fewest do."""
+        return int(self.counted(name)[part].min())
+
     def _replicated(
         self, name: str, part: slice = slice(None)
     ) -> Float64[np.ndarray, "replicates t"]:
-        used = self._weights > 0
-        return self._weighted[name][used, part] / self._weights[used, None]
+        """Each replicate's means, without replicates in which no clip counts."""
+        sums, weights = self._weighted[name][:, part], self._weights[:, None]
+        if name in self._missing_weights:
+            weights = weights - self._missing_weights[name][:, part]
+        used = (weights > 0).all(1)
+        return sums[used] / weights[used]
 
     def _interval(
-        self, replicated: Float64[np.ndarray, "replicates t"]
+        self, replicated: Float64[np.ndarray, "replicates t"], clips: int
     ) -> tuple[Float64[np.ndarray, " t"], Float64[np.ndarray, " t"]] | tuple[None, None]:
-        if self.clips < LEAST_CLIPS or not len(replicated):
+        if clips < LEAST_CLIPS or not len(replicated):
             return None, None
-        tail = tail_level(self.clips)
+        tail = tail_level(clips)
         low, high = np.quantile(replicated, [tail, 1 - tail], axis=0)
         return low, high
 

@@ -261,7 +261,7 @@ def names_a_mode(node: ast.AST) -> bool:
             named = {alias.name for alias in node.names} | {(node.module or "").split(".")[-1]}
             return bool(named & (MODE_CLASSES | MODE_TAGS))
         case ast.Call() if last_name(node.func) in ("isinstance", "issubclass", "type"):
-            return "mode" in last_name(node.args[0]).lower() or any(
+            return "mode" in last_name(node.args[0]).lower().split("_") or any(
                 last_name(n) == "TrainingMode" for n in ast.walk(node)
             )
     return False

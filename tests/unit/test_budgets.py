@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import statistics
 from collections.abc import Iterator
 from functools import cache
@@ -242,8 +241,8 @@ MODE_TAGS = {path.stem for path in MODE_FILES} | {name.lower() for name in MODE_
 
 
 def knows_modes(path: Path) -> bool:
-    presets = path.parent == PACKAGE and path.stem.startswith("presets")
-    return path.parent.name == "modes" or presets or path == SEED_ENTRY
+    presets = PACKAGE / "presets.py", PACKAGE / "presets_seed.py"
+    return path.parent.name == "modes" or path in (*presets, SEED_ENTRY)
 
 
 def docstrings(path: Path) -> set[ast.AST]:
@@ -262,7 +261,7 @@ def names_a_mode(node: ast.AST) -> bool:
             named = {alias.name for alias in node.names} | {(node.module or "").split(".")[-1]}
             return bool(named & (MODE_CLASSES | MODE_TAGS))
         case ast.Call() if last_name(node.func) in ("isinstance", "issubclass", "type"):
-            return bool(re.search("mode(?!l)", last_name(node.args[0]).lower())) or any(
+            return "mode" in last_name(node.args[0]).lower().split("_") or any(
                 last_name(n) == "TrainingMode" for n in ast.walk(node)
             )
     return False
@@ -296,8 +295,7 @@ def members(cls: ast.ClassDef) -> Iterator[str]:
 
 
 def config_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
-    baseline = [PACKAGE / "baselines" / f"svg_{part}.py" for part in ("config", "mode")]
-    for path in [PACKAGE / "config.py", *MODE_FILES, *baseline]:
+    for path in [PACKAGE / "config.py", *MODE_FILES]:
         for cls in classes(path):
             if "dataclass" in map(last_name, cls.decorator_list):
                 yield path, cls

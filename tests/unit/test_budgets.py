@@ -241,8 +241,8 @@ MODE_TAGS = {path.stem for path in MODE_FILES} | {name.lower() for name in MODE_
 
 
 def knows_modes(path: Path) -> bool:
-    presets = PACKAGE / "presets.py", PACKAGE / "presets_seed.py"
-    return path.parent.name == "modes" or path in (*presets, SEED_ENTRY)
+    presets = path.parent == PACKAGE and path.stem.startswith("presets")
+    return path.parent.name == "modes" or presets or path == SEED_ENTRY
 
 
 def docstrings(path: Path) -> set[ast.AST]:
@@ -295,7 +295,8 @@ def members(cls: ast.ClassDef) -> Iterator[str]:
 
 
 def config_classes() -> Iterator[tuple[Path, ast.ClassDef]]:
-    for path in [PACKAGE / "config.py", *MODE_FILES]:
+    baseline = [PACKAGE / "baselines" / f"svg_{part}.py" for part in ("config", "mode")]
+    for path in [PACKAGE / "config.py", *MODE_FILES, *baseline]:
         for cls in classes(path):
             if "dataclass" in map(last_name, cls.decorator_list):
                 yield path, cls

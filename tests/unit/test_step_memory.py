@@ -127,6 +127,9 @@ def test_parts_are_those_of_the_run() -> None:
     assert step.weights == sum(weights)
     assert step.optimizer == 2 * sum(p.nbytes for p in state.nets.parameters())
     assert step.batch == 2 * 4 * 8 * 3 * 32 * 32
+    grads = sum(p.nbytes for p in state.nets.parameters())
+    in_parts = step_memory.__wrapped__(config, 2, in_parts=True)
+    assert in_parts.activations == step.activations + grads
     twice = counted(config, 4).activations
     assert 1.7 < twice / step.activations < 2.05
     assert counted(wide(tiny(), frames=16), 2).activations / step.activations > 1.7

@@ -111,7 +111,8 @@ def _evaluation(config: RunConfig, nets: Networks) -> int:
 def _networks(config: RunConfig) -> Networks:
     with torch.device("meta"):
         model = _OneStep(config.model)
-        nets = Networks(model, config.mode.extra_networks(config.model))
+    # Apart: what a mode reads for its losses it may keep, and must have with numbers.
+    nets = Networks(model, config.mode.extra_networks(config.model)).to("meta")
     nets.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.checkpointing = config.train.activation_checkpointing
     return nets.train()

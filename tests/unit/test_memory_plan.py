@@ -23,9 +23,10 @@ FRAMES = 16
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step takes 10 MB a clip and frame that is held; the process 100 MB, 5 of them weights."""
 
-    def count(config: RunConfig, clips: int, device: str) -> StepMemory:
+    def count(config: RunConfig, clips: int, in_parts: bool, device: str) -> StepMemory:
         held = config.train.activation_checkpointing or config.data.sequence_length
         assert device == "cpu"
+        assert not in_parts or clips == config.train.micro_batch_size
         step = clips * held * 10_000_000
         return StepMemory(weights=5_000_000, optimizer=0, activations=step, kept=0, batch=0)
 

@@ -28,7 +28,7 @@ def counted(config: RunConfig, clips: int) -> StepMemory:
     return step_memory.__wrapped__(config, clips)
 
 
-def wide(config: RunConfig, frames: int = 10, **train: Any) -> RunConfig:
+def wide(config: RunConfig, frames: int = 6, **train: Any) -> RunConfig:
     """Layers wide enough for frames to take most of the memory."""
     return replace(
         config,
@@ -112,7 +112,7 @@ def test_a_step_is_counted_as_a_real_one_allocates(tag: str) -> None:
 
 def test_checkpointing_and_half_precision_are_counted() -> None:
     plain = counted(wide(tiny()), 4).activations
-    for train in ({"activation_checkpointing": 4}, {"amp": "bf16"}):
+    for train in ({"activation_checkpointing": 2}, {"amp": "bf16"}):
         config = wide(tiny(), **train)
         step = counted(config, 4)
         assert step.activations < 0.75 * plain, train
@@ -127,6 +127,9 @@ def test_parts_are_those_of_the_run() -> None:
     assert step.weights == sum(weights)
     assert step.optimizer == 2 * sum(p.nbytes for p in state.nets.parameters())
     assert step.batch == 2 * 4 * 8 * 3 * 32 * 32
+    grads = sum(p.nbytes for p in state.nets.parameters())
+    in_parts = step_memory.__wrapped__(config, 2, in_parts=True)
+    assert in_parts.activations == step.activations + grads
     twice = counted(config, 4).activations
     assert 1.7 < twice / step.activations < 2.05
     assert counted(wide(tiny(), frames=16), 2).activations / step.activations > 1.7

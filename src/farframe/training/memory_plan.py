@@ -15,10 +15,11 @@ from farframe.run import RunConfig
 from farframe.training import machine_memory
 from farframe.training.step_memory import StepMemory, step_memory
 
-SLACK = 0.2
-"""Of the small pieces that a step takes, what the allocator has beside them and nobody uses."""
+SLACK, SLACK_IN_PARTS = 0.5, 1.0
+"""As shares of a step's small pieces, what the allocator has beside them and nobody uses: in a step
+taken at once, and in one of many parts, whose pieces come and go between those that stay."""
 MARGIN = 1.1
-"""What a limit leaves above an estimate, which has been up to a tenth too low."""
+"""What a limit leaves above an estimate, which has been up to 8 % too low (docs/scaling.md)."""
 FREE_SHARE = 0.9  # of the free memory that auto takes
 HALVINGS = 5  # of a clip's frames, that activation checkpointing is tried with at most
 
@@ -56,7 +57,10 @@ class MemoryPlan:
     @property
     def taken(self) -> float:
         """Bytes that come and go with a step."""
-        return self.step.activations + self.step.kept * SLACK
+        train, frames = self.config.train, self.config.data.sequence_length
+        parted = 0 < train.micro_batch_size < self.share
+        whole = not parted and not 0 < train.activation_checkpointing < frames
+        return self.step.activations + self.step.kept * (SLACK if whole else SLACK_IN_PARTS)
 
     @property
     def copied(self) -> float:
@@ -106,7 +110,7 @@ def plan_memory(config: RunConfig, share: int, device: torch.device) -> MemoryPl
     tried: list[MemoryPlan] = []
     for way in _ways(config, share):
         clips = min(share, way.train.micro_batch_size or share)
-        step = step_memory(way, clips, device.type)
+        step = step_memory(way, clips, clips < share, device.type)
         tried.append(MemoryPlan(way, share, device, step, max(0, rest - step.weights), limit))
         if tried[-1].fits:
             return tried[-1]

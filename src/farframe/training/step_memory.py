@@ -48,8 +48,13 @@ class StepMemory:
 
 
 @cache
-def step_memory(config: RunConfig, clips: int, device: str = "cpu") -> StepMemory:
-    """Bytes of a step over ``clips`` clips at once, with ``train.activation_checkpointing``."""
+def step_memory(
+    config: RunConfig, clips: int, in_parts: bool = False, device: str = "cpu"
+) -> StepMemory:
+    """Bytes of a step over ``clips`` clips at once, with ``train.activation_checkpointing``.
+
+    ``in_parts`` if those are a part of a batch, so that sums of gradients stay from one to another.
+    """
     mode, nets = config.hierarchical()[1], _networks(config)
     weights = sum(x.nbytes for x in (*nets.parameters(), *nets.buffers()))
     moved = sum(p.nbytes for group in mode.groups(nets).values() for p in group.parameters())
@@ -62,7 +67,9 @@ def step_memory(config: RunConfig, clips: int, device: str = "cpu") -> StepMemor
         weights=weights,
         optimizer=2 * moved,  # Adam's two moments
         # Gradients of all groups, and a copy in Adam's arithmetic, when all else is forgotten.
-        activations=max(seen.peak * frames // counted, 2 * moved, _evaluation(config, nets)),
+        activations=max(
+            seen.peak * frames // counted + in_parts * moved, 2 * moved, _evaluation(config, nets)
+        ),
         kept=seen.heap * frames // counted,
         batch=2 * config.data.batch_size * frames * pixels,  # this one and the next, read ahead
     )
@@ -105,7 +112,8 @@ def _networks(config: RunConfig) -> Networks:
     sizes, mode = config.hierarchical()
     with torch.device("meta"):
         model = _OneStep(sizes)
-        nets = Networks(model, mode.extra_networks(sizes))
+    # Apart: what a mode reads for its losses it may keep, and must have with numbers.
+    nets = Networks(model, mode.extra_networks(sizes)).to("meta")
     nets.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     model.checkpointing = config.train.activation_checkpointing
     return nets.train()

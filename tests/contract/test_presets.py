@@ -37,7 +37,9 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def shrunk(config: RunConfig, brought: dict[str, Path]) -> RunConfig:
     """The same run with everything that only costs time made small, starting from chance."""
-    context = config.model.context_frames
+    context, kind = config.model.context_frames, config.data.kind
+    if kind == "auto" and config.mode.pose_dim:
+        kind = "tfrecord"  # a video has no poses
     small = {"frame_size": 32, "width": 2, "enc_size": config.mode.pose_dim or 4, "pred_cells": 3}
     small |= {"units": 4, "noise_size": 2}
     known = {field.name for field in fields(config.model)}
@@ -46,7 +48,7 @@ def shrunk(config: RunConfig, brought: dict[str, Path]) -> RunConfig:
         model=replace(config.model, **{k: v for k, v in small.items() if k in known}),
         data=replace(
             config.data,
-            path=config.data.path or str(brought[config.data.kind]),
+            path=config.data.path or str(brought[kind]),
             sequence_length=context + 2,
             batch_size=2,
             workers=0,

@@ -28,7 +28,7 @@ def test_a_summary_is_one_short_line(name: str, preset: Preset) -> None:
 @presets
 def test_the_world_comes_along_and_videos_are_the_users(name: str, preset: Preset) -> None:
     assert preset.config.data.path == (
-        "shapes" if name in ("shapes-tiny", "debug", "svg-tiny") else ""
+        "shapes" if name in ("shapes", "shapes-tiny", "debug", "svg-tiny") else ""
     )
 
 

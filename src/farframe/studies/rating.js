@@ -55,7 +55,8 @@ function draw() {
 }
 function show() {
   const before = answers[plan[at].pair];
-  frame = 0; ended = before !== undefined; running = true; shownAt = Date.now();
+  const trial = at;
+  frame = 0; ended = false; running = true; shownAt = Date.now();
   find("trial").hidden = false; find("end").hidden = true;
   find("place").textContent = `${at + 1} of ${plan.length}`;
   find("bar").style.width = `${(100 * at) / plan.length}%`;
@@ -65,7 +66,11 @@ function show() {
   }
   unlock();
   const sheet = find(`s${plan[at].pair}`);
-  sheet.decode().catch(() => {}).then(draw);
+  sheet.decode().catch(() => {}).then(() => {
+    if (at !== trial) return; // gone on meanwhile
+    draw();
+    if (before !== undefined) { ended = true; unlock(); } // seen before: no need to wait, once it shows
+  });
 }
 function unlock() {
   for (const button of document.querySelectorAll(".answers button")) button.disabled = !ended;

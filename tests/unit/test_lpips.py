@@ -154,3 +154,13 @@ def test_the_loss_is_the_mean_distance_and_has_a_slope_where_no_feature_is_activ
     dead.loss(white, truth).backward()  # type: ignore[no-untyped-call]
     assert white.grad is not None
     assert white.grad.isfinite().all()
+
+
+def test_the_loss_counts_on_tensors_without_numbers_as_on_others() -> None:
+    """Before a training its memory is counted so (``training/step_memory.py``)."""
+    tensors = {name: value.to("meta") for name, value in network("alex").tensors.items()}
+    frames = torch.empty(1, 2, 3, 64, 64, device="meta", requires_grad=True)
+    loss = LPIPS("alex", tensors).loss(frames, frames.detach())
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert frames.grad is not None
+    assert frames.grad.shape == frames.shape

@@ -20,6 +20,7 @@ from farframe.evaluation.metrics import same_frames
 from farframe.interop.feature_cache import LPIPS as KEPT
 from farframe.interop.feature_cache import LPIPS_FILES
 from farframe.interop.weights_cache import content_digest, read
+from farframe.models.cells import full_precision
 
 Net = Literal["alex", "vgg"]
 
@@ -80,7 +81,7 @@ class LPIPS:
     ) -> Float[Tensor, ""]:
         """Mean distance of all frames, with its gradient, all at once; raises as a call does."""
         _check(pred, truth)
-        with torch.autocast(pred.device.type, enabled=False):
+        with full_precision(pred):
             return self._distance(pred.flatten(0, 1).float(), truth.flatten(0, 1).float()).mean()
 
     def _distance(

@@ -17,10 +17,7 @@ T = TypeVar("T")
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _RULE = re.compile(r"[─-]{8,}")
-_WHERE = re.compile(
-    r"^error parsing "
-    r"(model|data|train|mode|prediction|evaluation|inspection|networks|bench|exporting): "
-)
+_WHERE = re.compile(r"^error parsing [a-z]+: ")  # the section, whose flags say it already
 
 
 def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = None) -> T:

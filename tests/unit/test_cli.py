@@ -83,6 +83,16 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     assert process.returncode == 141
 
 
+@pytest.mark.parametrize(
+    "words", ["study shapes r --clips 0", "study persons r --every 0", "study rating a b --clips 0"]
+)
+def test_values_out_of_range_are_told_by_their_flags_alone(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words.split(), "--out", str(tmp_path / "out")) == 2
+    assert error_line(capsys).startswith(f"farframe: error: {words.split()[-2]} is 0: must be ")
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out == f"farframe {__version__}\n"

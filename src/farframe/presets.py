@@ -8,7 +8,7 @@ The recipe for small machines, and what else was tried, is in docs/recipes.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from farframe.baselines.svg_config import SVGConfig
 from farframe.baselines.svg_mode import SVGMode
@@ -85,13 +85,7 @@ _ROBOT_PUSH = RunConfig(
     data=DataConfig(path="", sequence_length=20, batch_size=16),
     train=replace(_ADAM, steps=4000, evaluate_horizon=18, checkpoint_secs=300.0),
     mode=EPEVPose(
-        lr=1e-3,
-        enc_pred_weight=0.05,
-        enc_pred_delay=800.0,
-        enc_pred_relative=True,
-        enc_pred_ramp="encoder",
-        decode_frames=3,
-        mask_weight=0.002,
+        **asdict(replace(_SMALL_EPEV, lr=1e-3, enc_pred_delay=800.0, decode_frames=3)),
         pose_weight=0.3,
     ),
 )
@@ -144,7 +138,7 @@ PRESETS: dict[str, Preset] = {
     preset.config.name: preset
     for preset in (
         Preset(_SHAPES_TINY, "bouncing shapes, 32x32: the demo, minutes on two CPU cores"),
-        Preset(_SHAPES, "bouncing shapes, 64x64, for a thousand frames: an hour on two CPU cores"),
+        Preset(_SHAPES, "bouncing shapes, 64x64, for a thousand frames: some 20 minutes on a CPU"),
         Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
         Preset(_ROBOT_PUSH, "a robot's actions and poses, 64x64, a small network: CPU hours"),
         Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),

@@ -113,16 +113,26 @@ def comparison(
     the mask is black. ``error`` is the mean absolute difference over channels: black is right.
     Where there is no mask, its panel is left out.
     """
+    shown = panels(truth, prediction, mask)
+    return beside({n: bordered(enlarge(p, least), context) for n, p in shown.items()})
+
+
+def panels(
+    truth: Shaped[np.ndarray, "t c h w"],
+    prediction: Shaped[np.ndarray, "n c h w"],
+    mask: Shaped[np.ndarray, "n 1 h w"] | None,
+) -> dict[str, UInt8[np.ndarray, "t h w 3"]]:
+    """What ``comparison`` shows, panel by panel, at its own size and without borders."""
     lead = len(truth) - len(prediction)
     assert lead >= 0, f"{len(prediction)} predictions for {len(truth)} true frames"
     true = pictures(truth)
     drawn = np.concatenate((true[:lead], pictures(prediction)))
     error = np.abs(true.astype(np.int16) - drawn).mean(3, keepdims=True)
-    panels = {"truth": true, "prediction": drawn}
+    shown = {"truth": true, "prediction": drawn}
     if mask is not None:
-        panels["mask"] = np.concatenate((np.zeros_like(true[:lead]), pictures(mask)))
-    panels["error"] = np.rint(error).astype(np.uint8).repeat(3, 3)
-    return beside({n: bordered(enlarge(p, least), context) for n, p in panels.items()})
+        shown["mask"] = np.concatenate((np.zeros_like(true[:lead]), pictures(mask)))
+    shown["error"] = np.rint(error).astype(np.uint8).repeat(3, 3)
+    return shown
 
 
 def strip(

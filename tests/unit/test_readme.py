@@ -79,10 +79,12 @@ def test_every_core_dependency_is_justified() -> None:
 
 
 def test_the_map_of_the_house_is_the_house() -> None:
-    """docs/architecture.md names every module, and no module that is not there."""
+    """docs/architecture.md names every module once, and no module that is not there."""
     package = ROOT / "src" / "farframe"
     text = (ROOT / "docs" / "architecture.md").read_text()
     named = set(re.findall(r"`((?:[a-z_0-9]+/)?[a-z_0-9]+\.py)`", text))
+    rows = re.findall(r"^\| `((?:[a-z_0-9]+/)?[a-z_0-9]+\.py)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted(set(rows)), "a module stands in two tables"
     files = {str(f.relative_to(package)) for f in package.rglob("*.py") if f.stat().st_size}
     assert named == files
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -23,7 +24,8 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, config: SVGConfig) -> None:
         super().__init__()
-        channels, side = _channels(config), config.frame_size >> len(_channels(config))
+        channels = _channels(config)
+        side = config.frame_size >> len(channels)
         self.stages = nn.ModuleList(
             nn.Sequential(nn.Conv2d(c_in, c_out, 4, 2, 1, bias=False), *_after(config, c_out))
             for c_in, c_out in zip([3, *channels], channels, strict=False)
@@ -63,13 +65,11 @@ class FrameDecoder(nn.Module):
 
     def forward(self, enc: Float[Tensor, "n e"], skips: Skips) -> Float[Tensor, "n 3 h w"]:
         """Draw encodings with the help of maps of as many other frames."""
-        from torch import cat
-
         x = self.seed(enc[:, :, None, None])
         coarsest, *finer = skips[::-1]
-        x = cat((x, coarsest), 1)
+        x = torch.cat((x, coarsest), 1)
         for stage, skip in zip(self.stages, finer, strict=True):
-            x = cat((stage(x), skip), 1)
+            x = torch.cat((stage(x), skip), 1)
         return self.out(x)
 
 

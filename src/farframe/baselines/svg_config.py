@@ -56,25 +56,16 @@ class SVGConfig:
             ValueError: naming the field that doesn't fit.
         """
         del data
-        unset = {"memory_limit": "off", "activation_checkpointing": 0}
-        for name, value in unset.items():
-            rule = (
-                f"must be {value} for the baseline svg, whose activations are all held: leave out"
-            )
-            check(
-                getattr(train, name) == value,
-                f"train.{name}",
-                getattr(train, name),
-                f"{rule} --train.{name.replace('_', '-')}",
-            )
-        for name in ("start_from", "encoder_weights"):
-            rule = "must be empty for the baseline svg, which starts from random weights: leave out"
-            check(
-                not getattr(train, name),
-                f"train.{name}",
-                getattr(train, name),
-                f"{rule} --train.{name.replace('_', '-')}",
-            )
+        held, random = "whose activations are all held", "which starts from random weights"
+        for name, unset, said, why in (
+            ("memory_limit", "off", "off", held),
+            ("activation_checkpointing", 0, "0", held),
+            ("start_from", "", "empty", random),
+            ("encoder_weights", "", "empty", random),
+        ):
+            value, flag = getattr(train, name), f"--train.{name.replace('_', '-')}"
+            rule = f"must be {said} for the baseline svg, {why}: leave out {flag}"
+            check(value == unset, f"train.{name}", value, rule)
 
     @property
     def whole_batch(self) -> str:

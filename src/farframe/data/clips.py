@@ -105,8 +105,13 @@ class ClipWindows:
         recording = self.source.recordings[self.locate(index)[0]]
         return recording.file or recording.id
 
+    def clip_id(self, index: int) -> str:
+        """Id of the clip of window ``index``: ``<recording id>@<first frame>``."""
+        recording, frames = self.locate(index)
+        return f"{self.source.recordings[recording].id}@{frames.start}"
+
     def __getitem__(self, index: int) -> Clip:
-        """Read window ``index``; the clip's id is ``<recording id>@<first frame>``.
+        """Read window ``index``; the clip's id is ``clip_id``.
 
         Raises:
             IndexError: if there is no such window.
@@ -123,7 +128,7 @@ class ClipWindows:
                     f"{self.name(index)}: the {name} at frame {first} of "
                     f"{self.source.recordings[recording].id} holds NaN or infinity; mend the data"
                 )
-        return replace(clip, id=f"{self.source.recordings[recording].id}@{frames.start}")
+        return replace(clip, id=self.clip_id(index))
 
     def spread(self, count: int) -> list[int]:
         """``count`` windows, all different, spread evenly over recordings and over time.

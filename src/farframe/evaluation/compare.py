@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from farframe.pretrained.names import found_by_name
 NAME = "evaluation.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
-    """An evaluation as it was written."""
+    """An evaluation as it was written; it equals itself alone."""
 
     path: Path
     content: Mapping[str, Any]
@@ -120,6 +121,7 @@ def check_protocols(evaluations: Sequence[Stored]) -> None:
             )
 
 
+@lru_cache(maxsize=16)  # what is shown may be written, too
 def pair(first: Stored, other: Stored) -> dict[str, Paired]:
     """By quantity how two evaluations of one protocol differ, over the whole horizon.
 

@@ -18,6 +18,7 @@ from jaxtyping import Float, Shaped, UInt8
 from farframe.config import check
 from farframe.data.clips import ClipWindows
 from farframe.evaluation.measure import Measuring, measure_batch, predict_clips, seed_noise
+from farframe.evaluation.pictures import arrays
 from farframe.evaluation.quantities import QUANTITIES, key
 from farframe.evaluation.tally import Tally
 from farframe.models.video_model import Predicted, VideoModel
@@ -166,9 +167,7 @@ def film(
 
 def compared(clip: Clip, drawn: Predicted, context: int) -> UInt8[np.ndarray, "t h2 w2 3"]:
     """A clip as truth | prediction | mask | error; without the mask where the model has none."""
-    frames = drawn.frames[0].float().cpu().numpy()
-    masks = None if drawn.masks is None else drawn.masks[0].float().cpu().numpy()
-    return comparison(clip.frames, frames, masks, context)
+    return comparison(clip.frames, *arrays(drawn), context)
 
 
 def _judged(

@@ -49,7 +49,7 @@ def gallery(
     named = _named(evaluation)
     first = f", mean of {samples} samples; the first is shown" if samples > 1 else ""
     drawn: dict[int, tuple[Clip, Predicted]] = {}
-    for number in dict.fromkeys([*named, *_spread(len(indices))]):
+    for number in dict.fromkeys([*named, *spread(len(indices), OTHERS)]):
         clip, prediction = redraw(
             model, windows, indices, number, evaluation, batch_size=batch_size
         )
@@ -90,8 +90,9 @@ def _named(evaluation: Evaluation) -> dict[int, str]:
     return found
 
 
-def _spread(count: int) -> list[int]:
-    return sorted({(2 * k + 1) * count // (2 * OTHERS) for k in range(OTHERS)})
+def spread(count: int, wanted: int) -> list[int]:
+    """Numbers of ``wanted`` of ``count`` clips, spread evenly: of all, if there are fewer."""
+    return sorted({(2 * k + 1) * count // (2 * wanted) for k in range(wanted)})
 
 
 def _columns(horizon: int) -> tuple[int, ...]:

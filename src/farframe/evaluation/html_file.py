@@ -11,6 +11,8 @@ from typing import Any
 
 from farframe import __version__
 from farframe.atomic import replacing
+from farframe.evaluation.table import between
+from farframe.evaluation.tally import Estimate
 
 
 def write_html(path: Path, title: str, body: str, style: str = "") -> None:
@@ -43,6 +45,29 @@ def box(title: str, value: str, unit: str, notes: Sequence[str]) -> str:
     small = f"<small>{unit}</small>" if unit else ""
     lines = "".join(f"<p>{note}</p>" for note in notes)
     return f'<div class="card"><h3>{title}</h3><div class="value">{value}{small}</div>{lines}</div>'
+
+
+def interval(value: Estimate, digits: int) -> str:
+    """An estimate's interval, small; nothing where there is none."""
+    if value.low is None:
+        return ""
+    return f'<span class="ci">{typeset(between(value, digits))}</span>'
+
+
+def typeset(text: str) -> str:
+    """Numbers and intervals with real minus signs and dashes."""
+    return text.replace("-", "\N{MINUS SIGN}").replace("..", " \N{EN DASH} ")
+
+
+def certainty(apart: Estimate, sign: int = 1) -> str:
+    """A colour for what is certainly better or worse, none for what may be chance.
+
+    ``sign`` is 1 where more is better, -1 where less is, 0 where neither.
+    """
+    if apart.low is None or apart.high is None or not sign:
+        return ""
+    worst, best = sorted((apart.low * sign, apart.high * sign))
+    return "good" if worst > 0 else "bad" if best < 0 else ""
 
 
 COMPARED = "all that makes these numbers; farframe compare refuses to compare others"

@@ -43,6 +43,16 @@ class EvaluateOptions:
     batch_size: int = 8
     """Clips predicted at once."""
 
+    @staticmethod
+    def of_same_clips(options: object) -> EvaluateOptions:
+        """Those that choose and predict the clips that other options do, by fields of these names.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        names = ("data", "split", "context", "horizon", "stride", "clips", "seed", "batch_size")
+        return EvaluateOptions(**{name: getattr(options, name) for name in names})
+
     def __post_init__(self) -> None:
         least = {"horizon": 1, "clips": 1, "videos": 0, "batch_size": 1, "samples": 1}
         least |= {"context": 0, "stride": 0, "seed": 0, "fvd_frames": 0}

@@ -11,7 +11,15 @@ from typing import Any
 from farframe.evaluation.charts import Line, line_chart
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.examples import Gallery
-from farframe.evaluation.html_file import box, heading, protocol, write_html
+from farframe.evaluation.html_file import (
+    box,
+    certainty,
+    heading,
+    interval,
+    protocol,
+    typeset,
+    write_html,
+)
 from farframe.evaluation.pictures import Example, strip
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
 from farframe.evaluation.table import (
@@ -23,7 +31,6 @@ from farframe.evaluation.table import (
     shown,
     subjects,
 )
-from farframe.evaluation.tally import Estimate
 
 BANDS = ("model", "copy_last")
 """Whose intervals the charts show: more bands would hide each other."""
@@ -77,13 +84,13 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
     boxes: list[str] = []
     for name in (n for n in HEADLINES if n in whole):
         what, row = QUANTITIES[name], whole[name]
-        notes = [f"95 %: {_dashed(between(row.values['model'], what.digits))}"]
+        notes = [f"95 %: {typeset(between(row.values['model'], what.digits))}"]
         if row.clips is not None:
             notes.append(f"of {row.clips} clips at least; true frames {_of_truth(row)}")
         if row.gain:
-            css = _certain(row.gain)
+            css = certainty(row.gain)
             gain = shown(row.gain, what.digits, "+")
-            notes.append(f'<span class="{css}">gain on copying {_dashed(gain)}</span>')
+            notes.append(f'<span class="{css}">gain on copying {typeset(gain)}</span>')
         mean = row.values["model"].mean
         boxes.append(box(f"{what.label}, mean", f"{mean:.{what.digits}f}", what.unit, notes))
     first = confidence(evaluation).get("psnr")
@@ -110,13 +117,6 @@ def _cards(evaluation: Evaluation, rows: Sequence[Row]) -> str:
 
 def _of_truth(row: Row) -> str:
     return f"{row.values['truth'].mean:.{QUANTITIES[row.quantity].digits}f}"
-
-
-def _certain(gain: Estimate) -> str:
-    """A colour for what is certainly better or worse, none for what may be chance."""
-    if gain.low is None or gain.high is None:
-        return ""
-    return "good" if gain.low > 0 else "bad" if gain.high < 0 else ""
 
 
 def _charts(evaluation: Evaluation) -> str:
@@ -180,7 +180,9 @@ def _table(rows: Sequence[Row]) -> str:
             last = row.quantity
             lines.append(f'<tr class="group"><th colspan="{len(names) + 2}">{what.title}</th></tr>')
         cells = [_cell(row, name, what.digits) for name in names]
-        gain = f"{row.gain.mean:+.{what.digits}f}{_ci(row.gain, what.digits)}" if row.gain else ""
+        gain = (
+            f"{row.gain.mean:+.{what.digits}f}{interval(row.gain, what.digits)}" if row.gain else ""
+        )
         css = "" if row.frames.isdigit() else ' class="range"'
         lines.append(f"<tr{css}><td>{row.frames}</td>{''.join(cells)}<td>{gain}</td></tr>")
     return (
@@ -195,17 +197,7 @@ def _cell(row: Row, name: str, digits: int) -> str:
     value = row.values[name]
     if name != "model":
         return f"<td>{value.mean:.{digits}f}</td>"
-    return f'<td class="model"><b>{value.mean:.{digits}f}</b>{_ci(value, digits)}</td>'
-
-
-def _ci(value: Estimate, digits: int) -> str:
-    if value.low is None:
-        return ""
-    return f'<span class="ci">{_dashed(between(value, digits))}</span>'
-
-
-def _dashed(interval: str) -> str:
-    return interval.replace("-", "\N{MINUS SIGN}").replace("..", " \N{EN DASH} ")
+    return f'<td class="model"><b>{value.mean:.{digits}f}</b>{interval(value, digits)}</td>'
 
 
 def _players(gallery: Gallery) -> str:

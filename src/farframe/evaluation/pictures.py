@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from farframe.models.video_model import Predicted
 from farframe.types import Clip
-from farframe.video import pictures
+from farframe.video import panels
 
 MOST_FRAMES = 160  # of a player: a longer horizon is shown in steps
 _COLUMNS = 24
@@ -41,17 +41,8 @@ class Example:
     ) -> Example:
         """From a clip and what was predicted of it."""
         horizon = drawn.frames.shape[1]
-        truth = pictures(clip.frames[: context + horizon])
-        frames = pictures(drawn.frames[0].float().cpu().numpy())
-        given = truth[:context]
-        prediction = np.concatenate((given, frames))
-        error = np.abs(truth.astype(np.int16) - prediction).mean(3, keepdims=True)
-        panels = {"truth": truth, "prediction": prediction}
-        if drawn.masks is not None:
-            masks = pictures(drawn.masks[0].float().cpu().numpy())
-            panels["mask"] = np.concatenate((np.zeros_like(given), masks))
-        panels["error"] = np.rint(error).astype(np.uint8).repeat(3, 3)
-        whole = Example(title, note, fps, tuple(range(1 - context, horizon + 1)), panels)
+        shown = panels(clip.frames[: context + horizon], *arrays(drawn))
+        whole = Example(title, note, fps, tuple(range(1 - context, horizon + 1)), shown)
         return whole.at(_thinned(context, horizon))
 
     def at(self, times: Sequence[int]) -> Example:
@@ -87,6 +78,15 @@ def png(picture: UInt8[np.ndarray, "h w c"]) -> str:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", optimize=True)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def arrays(
+    drawn: Predicted,
+) -> tuple[Float[np.ndarray, "n c h w"], Float[np.ndarray, "n 1 h w"] | None]:
+    """Frames of a prediction's first clip, and its masks where the model has any."""
+    frames, masks = drawn.frames, drawn.masks
+    shown = None if masks is None else masks[0].float().cpu().numpy()
+    return frames[0].float().cpu().numpy(), shown
 
 
 def _thinned(context: int, horizon: int) -> list[int]:

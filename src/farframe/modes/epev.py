@@ -112,13 +112,8 @@ class EPEV(TrainingMode):
     ) -> Float[Tensor, ""]:
         if self.enc_pred_ramp == "encoder":
             enc = scale_gradient(enc, alpha)
-        model = nets.model
-        context = model.config.context_frames
-        horizon = enc.shape[1] - context
-        enc_pred = model.rollout(enc, actions, context_frames=context, horizon=horizon).enc_pred
-        if self.enc_pred_relative:
-            return relative_error(enc_pred, enc, nets.mean_over_processes)
-        return (l1 if self.enc_pred_l1 else mse)(enc[:, 1:], enc_pred)
+        kind = "relative" if self.enc_pred_relative else "l1" if self.enc_pred_l1 else "mse"
+        return rollout_error(nets, enc, actions, kind)
 
 
 @lru_cache(maxsize=4)
@@ -139,6 +134,22 @@ def choose_frames(
     times = torch.rand(b, t, device=enc.device).topk(count, 1).indices
     clip = torch.arange(b, device=enc.device)[:, None]
     return enc[clip, times], frames[clip, times]
+
+
+def rollout_error(
+    nets: Networks,
+    enc: Float[Tensor, "b t e"],
+    actions: Float[Tensor, "b s a"],
+    kind: Literal["mse", "l1", "relative"],
+) -> Float[Tensor, ""]:
+    """How far encodings predicted from those of the context are from the true ones."""
+    model = nets.model
+    context = model.config.context_frames
+    horizon = enc.shape[1] - context
+    enc_pred = model.rollout(enc, actions, context_frames=context, horizon=horizon).enc_pred
+    if kind == "relative":
+        return relative_error(enc_pred, enc, nets.mean_over_processes)
+    return (l1 if kind == "l1" else mse)(enc[:, 1:], enc_pred)
 
 
 def relative_error(

@@ -11,9 +11,8 @@ from typing import ClassVar, Literal
 
 import torch
 
-from farframe.losses import l1, mse
 from farframe.modes.base import Group, Networks, TrainingMode, Update
-from farframe.modes.epev import relative_error
+from farframe.modes.epev import rollout_error
 from farframe.types import Batch
 
 
@@ -46,13 +45,5 @@ class PredictorOnly(TrainingMode):
         model.encoder.eval()  # no dropout, no batch statistics
         with torch.no_grad():
             enc = model.encode(batch.images())
-        context = model.config.context_frames
-        horizon = enc.shape[1] - context
-        enc_pred = model.rollout(
-            enc, batch.actions, context_frames=context, horizon=horizon
-        ).enc_pred
-        if self.loss == "relative":
-            error = relative_error(enc_pred, enc, nets.mean_over_processes)
-        else:
-            error = (l1 if self.loss == "l1" else mse)(enc_pred, enc[:, 1:])
+        error = rollout_error(nets, enc, batch.actions, self.loss)
         return [Update("predictor", {"enc_pred": error}, {"enc_pred": 1.0})]

@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from torch import nn
+
 from farframe.atomic import sweep
 from farframe.evaluation.report import evaluate_run, write_json
 from farframe.evaluation.setting import Setting
 from farframe.prediction_files import check_writable
 from farframe.presets_ablations import Ablation, ablations
-from farframe.run import RunConfig, holds_run, load, load_config
+from farframe.run import RunConfig, holds_run, load_config
 from farframe.studies.ablations_numbers import AblationsStudy, Result, put_together, to_json
 from farframe.studies.ablations_options import AblationsOptions
 from farframe.studies.ablations_page import write_page
@@ -81,13 +83,14 @@ def with_start(ablation: Ablation, out: Path, run: Path) -> RunConfig:
 
 def _measured(at: Setting, name: str, ablation: Ablation, later: int, device: str) -> Result:
     """What ``farframe evaluate`` says of a run; its report is left in the run's folder."""
-    run = at.found.folder
+    run, model = at.found.folder, at.model
+    assert isinstance(model, nn.Module)
     report = evaluate_run(run, at.options, out=run / "study-ablations", device=device)
     return Result(
         name=name,
         ablation=ablation,
         run=run,
-        parameters=sum(p.numel() for p in load(run).parameters()),
+        parameters=sum(p.numel() for p in model.parameters()),
         evaluation=report.evaluation,
         card=report.card,
         later=later,

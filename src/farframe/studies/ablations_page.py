@@ -11,7 +11,14 @@ import numpy as np
 from PIL import Image
 
 from farframe.evaluation.charts import Line, line_chart
-from farframe.evaluation.html_file import heading, protocol, write_html
+from farframe.evaluation.html_file import (
+    certainty,
+    heading,
+    interval,
+    protocol,
+    typeset,
+    write_html,
+)
 from farframe.evaluation.pictures import png
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
 from farframe.evaluation.table import between
@@ -176,29 +183,11 @@ def _cell(number: Number | None, span: Sequence[int], digits: int, sign: int) ->
     parts = [f"{number.mean.mean:.{digits}f}"]
     if number.first != span[0]:
         parts.append(f'<span class="ci">frames {number.first} \N{EN DASH} {number.last}</span>')
-    parts.append(_interval(number.mean, digits))
+    parts.append(interval(number.mean, digits))
     if number.difference:
         apart = number.difference
-        css = _certain(apart, sign)
+        css = certainty(apart, sign)
         ends = between(apart, digits, "+") if apart.low is not None else ""
         text = f"{apart.mean:+.{digits}f} {f'({ends})' if ends else ''}"
-        parts.append(f'<span class="apart {css}">{_typeset(text)}</span>')
+        parts.append(f'<span class="apart {css}">{typeset(text)}</span>')
     return f"<td>{''.join(parts)}</td>"
-
-
-def _interval(value: Estimate, digits: int) -> str:
-    if value.low is None:
-        return ""
-    return f'<span class="ci">{_typeset(between(value, digits))}</span>'
-
-
-def _typeset(text: str) -> str:
-    return text.replace("-", "\N{MINUS SIGN}").replace("..", " \N{EN DASH} ")
-
-
-def _certain(apart: Estimate, sign: int) -> str:
-    """A colour for what is certainly better or worse, none for what may be chance."""
-    if apart.low is None or apart.high is None or not sign:
-        return ""
-    ends = sorted((apart.low * sign, apart.high * sign))
-    return "good" if ends[0] > 0 else "bad" if ends[1] < 0 else ""

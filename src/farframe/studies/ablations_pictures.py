@@ -10,12 +10,14 @@ import numpy as np
 from jaxtyping import UInt8
 
 from farframe.evaluation.evaluate import resting
+from farframe.evaluation.examples import spread
 from farframe.evaluation.measure import predict_clips, seed_noise
 from farframe.evaluation.quantities import QUANTITIES, key
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.table import STEPS
 from farframe.studies.ablations_numbers import AblationsStudy
-from farframe.studies.plot import Colour, Series, plot
+from farframe.studies.colours import Colour
+from farframe.studies.plot import Series, plot
 from farframe.video import pictures, strip, write_png
 
 COLOURS: tuple[Colour, ...] = (
@@ -43,8 +45,7 @@ class Shots:
 
 def shots(at: Setting, count: int, later: int, horizon: int) -> Shots:
     """Predict ``count`` clips spread over all, by a model given ``later`` frames more."""
-    total, first = len(at.indices), at.context - later
-    some = tuple(sorted({(2 * k + 1) * total // (2 * count) for k in range(count)}))
+    first, some = at.context - later, tuple(spread(len(at.indices), count))
     times = (*(step for step in STEPS if step < horizon), horizon)
     truth: list[Cells] = []
     predicted: list[Cells] = []

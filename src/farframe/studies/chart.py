@@ -11,23 +11,15 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from farframe.evaluation.tally import Curve
+from farframe.studies.colours import INK, PAGE, RULE, SOFT, Colour
 
-Colour = tuple[int, int, int]
 Place = Callable[[int, float], tuple[float, float]]
 """Where a value at a time lies in the picture."""
-COLOURS: dict[str, Colour] = {
-    "truth": (28, 35, 48),
-    "model": (31, 95, 191),
-    "oracle": (42, 157, 143),
-    "copy_last": (209, 73, 91),
-    "linear": (224, 138, 30),
-}
-"""Of each subject, as in the report of an evaluation."""
+
 
 _WIDE, _TALL = 560, 330  # of a panel, in units of which the picture has _SCALE pixels
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 20, 40, 46
 _SCALE, _FINE = 2, 2  # drawn _FINE times larger and averaged: lines without steps
-_INK, _SOFT, _RULE, _PAGE = (28, 35, 48), (92, 102, 118), (225, 229, 235), (255, 255, 255)
 _UNIT = _SCALE * _FINE
 
 
@@ -58,13 +50,13 @@ class Panel:
 def charts(title: str, panels: Sequence[Panel], axis: str) -> UInt8[np.ndarray, "h w 3"]:
     """Panels side by side under one title and one legend, that of the first panel."""
     width, height = _WIDE * len(panels), _TALL + 62
-    image = Image.new("RGB", (width * _UNIT, height * _UNIT), _PAGE)
+    image = Image.new("RGB", (width * _UNIT, height * _UNIT), PAGE)
     pen = ImageDraw.Draw(image)
-    _text(pen, (_LEFT / 2, 18.0), title, _INK, 15, "lm")
+    _text(pen, (_LEFT / 2, 18.0), title, INK, 15, "lm")
     x = _LEFT / 2
     for line in panels[0].lines:
         pen.line([_at(x, 44.0), _at(x + 22, 44.0)], line.colour, 3 * _UNIT)
-        x = _text(pen, (x + 28, 44.0), line.name, _INK, 12, "lm") + 18
+        x = _text(pen, (x + 28, 44.0), line.name, INK, 12, "lm") + 18
     for n, panel in enumerate(panels):
         image = _panel(image, panel, float(n * _WIDE), 62.0, axis)
     size = (width * _SCALE, height * _SCALE)
@@ -81,18 +73,18 @@ def _panel(image: Image.Image, panel: Panel, x0: float, y0: float, axis: str) ->
         return _at(left + (right - left) * across, bottom - (bottom - top) * up)
 
     pen = ImageDraw.Draw(image)
-    _text(pen, (left, y0 + 18), panel.title, _INK, 13, "lm")
+    _text(pen, (left, y0 + 18), panel.title, INK, 13, "lm")
     for value in np.linspace(panel.low, panel.high, 6).tolist():
-        pen.line([place(first, value), place(last, value)], _RULE, _UNIT)
+        pen.line([place(first, value), place(last, value)], RULE, _UNIT)
         y = place(first, value)[1] / _UNIT
-        _text(pen, (left - 8, y), f"{value:.3g}", _SOFT, 11, "rm")
+        _text(pen, (left - 8, y), f"{value:.3g}", SOFT, 11, "rm")
     for time in ticks(first, last):
-        _text(pen, (place(time, 0.0)[0] / _UNIT, bottom + 14), f"{time}", _SOFT, 11, "mm")
-    _text(pen, ((left + right) / 2, bottom + 34), axis, _SOFT, 11, "mm")
+        _text(pen, (place(time, 0.0)[0] / _UNIT, bottom + 14), f"{time}", SOFT, 11, "mm")
+    _text(pen, ((left + right) / 2, bottom + 34), axis, SOFT, 11, "mm")
     if panel.mark is not None:
         (start, y), (end, _) = place(first, panel.mark), place(last, panel.mark)
         for x in np.arange(start, end, 8 * _UNIT).tolist():
-            pen.line([(x, y), (min(x + 4 * _UNIT, end), y)], _SOFT, _UNIT)
+            pen.line([(x, y), (min(x + 4 * _UNIT, end), y)], SOFT, _UNIT)
     for line in panel.lines[::-1]:  # the first is drawn last, over the others
         image = _drawn(image, line, [place(t, 0.0)[0] for t in panel.times], place)
     return image

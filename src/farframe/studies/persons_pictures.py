@@ -12,7 +12,8 @@ from farframe.evaluation.detector import Person, PersonDetector
 from farframe.evaluation.evaluate import Evaluation, resting
 from farframe.evaluation.quantities import key
 from farframe.evaluation.setting import Setting
-from farframe.studies.chart import COLOURS, Line, Panel, charts
+from farframe.studies.chart import Line, Panel, charts
+from farframe.studies.colours import SUBJECTS
 from farframe.studies.persons import COMPARED, SCORE, SEEN, frames_of
 from farframe.studies.persons_options import PersonOptions
 from farframe.video import enlarge, pictures, strip
@@ -38,7 +39,7 @@ def chart(
             text,
             options.times,
             [
-                Line(name, COLOURS[who], found.tally.curve(key(who, what)), band=who in BANDS)
+                Line(name, SUBJECTS[who], found.tally.curve(key(who, what)), band=who in BANDS)
                 for who, name in COMPARED.items()
             ],
             mark=options.threshold if what == SCORE else None,

@@ -89,7 +89,7 @@ def study_persons(
     for name, picture in pictures.items():
         write_png(folder / name, picture)
     rows = table(found, options)
-    shown = {name: _clip(at, number) for name, number in chosen(found).items()}
+    shown = {name: at.windows.clip_id(at.indices[n]) for name, n in chosen(found).items()}
     head = {"card": card(at, options, detector, found), "strips": shown}
     write_json(file, head | _numbers(found, options, rows))
     written = (file, *(folder / name for name in pictures))
@@ -138,12 +138,6 @@ def drawn(study: PersonStudy) -> Iterator[Table | str]:
         "true encodings; copy: the last given frame again and again; linear: no predictor"
     )
     yield from (f"wrote {path}" for path in study.written)
-
-
-def _clip(at: Setting, number: int) -> str:
-    """The id of a clip that was measured."""
-    recording, frames = at.windows.locate(at.indices[number])
-    return f"{at.source.recordings[recording].id}@{frames.start}"
 
 
 def _numbers(found: Evaluation, options: PersonOptions, rows: Sequence[Row]) -> dict[str, Any]:

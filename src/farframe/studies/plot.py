@@ -11,13 +11,12 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from farframe.evaluation.charts import LINEAR, decades, round_frames, round_ticks, tick_text
+from farframe.studies.colours import INK, PAGE, RULE, SOFT, Colour
 
 WIDTH, HEIGHT = 620, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 70, 46
 _FINE = 3  # drawn so many times as large, and then reduced: lines without jaggies
-_INK, _SOFT, _RULE, _PAGE = (28, 35, 48), (92, 102, 118), (225, 229, 235), (255, 255, 255)
 
-Colour = tuple[int, int, int]
 Place = tuple[float, float]
 
 
@@ -44,7 +43,7 @@ def plot(
 
     ``limits`` are the lowest and the highest value shown (None: what the data need).
     """
-    image = Image.new("RGB", (WIDTH * _FINE, HEIGHT * _FINE), _PAGE)
+    image = Image.new("RGB", (WIDTH * _FINE, HEIGHT * _FINE), PAGE)
     draw = ImageDraw.Draw(image, "RGBA")
     values = [v for s in series for v in (*s.y, *s.low, *s.high) if math.isfinite(v)] or [0.0, 1.0]
     bottom, top = (
@@ -88,13 +87,13 @@ def _axes(
 ) -> None:
     for tick in ticks:
         (x, y), (end, _) = at(ends[0], tick), at(ends[1], tick)
-        draw.line([(x, y), (end, y)], _RULE, _FINE)
+        draw.line([(x, y), (end, y)], RULE, _FINE)
         text = tick_text(tick, list(ticks))
-        draw.text((x - 8 * _FINE, y), text, _SOFT, _font(12), anchor="rm")
+        draw.text((x - 8 * _FINE, y), text, SOFT, _font(12), anchor="rm")
     for frame in frames:
         x, y = at(frame, ticks[0])
-        draw.line([(x, y), (x, y + 4 * _FINE)], _SOFT, _FINE)
-        draw.text((x, y + 7 * _FINE), f"{frame:,}", _SOFT, _font(12), anchor="mt")
+        draw.line([(x, y), (x, y + 4 * _FINE)], SOFT, _FINE)
+        draw.text((x, y + 7 * _FINE), f"{frame:,}", SOFT, _font(12), anchor="mt")
 
 
 def _line(
@@ -120,13 +119,13 @@ def _line(
 
 
 def _words(draw: ImageDraw.ImageDraw, title: str, x_title: str, series: Sequence[Series]) -> None:
-    draw.text((16 * _FINE, 14 * _FINE), title, _INK, _font(15), anchor="lt")
+    draw.text((16 * _FINE, 14 * _FINE), title, INK, _font(15), anchor="lt")
     middle = (_LEFT + (WIDTH - _LEFT - _RIGHT) / 2) * _FINE
-    draw.text((middle, (HEIGHT - 8) * _FINE), x_title, _SOFT, _font(12), anchor="mb")
+    draw.text((middle, (HEIGHT - 8) * _FINE), x_title, SOFT, _font(12), anchor="mb")
     x, y = 16.0 * _FINE, 46.0 * _FINE
     for line in series:
         draw.line([(x, y), (x + 18 * _FINE, y)], line.colour, round(line.width * 1.3 * _FINE))
-        draw.text((x + 24 * _FINE, y), line.name, _INK, _font(12), anchor="lm")
+        draw.text((x + 24 * _FINE, y), line.name, INK, _font(12), anchor="lm")
         x += 24 * _FINE + _font(12).getlength(line.name) + 16 * _FINE
 
 

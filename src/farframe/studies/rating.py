@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
 
 from farframe.atomic import replacing, sweep
 from farframe.data.progress import progress
@@ -87,13 +86,9 @@ def _filmed(one: Side, two: Side) -> Iterator[tuple[str, np.ndarray, np.ndarray]
             clips = [at.windows[i] for i in at.indices[start : start + size]]
             shown = [side.frames(clips, start).float().cpu().numpy() for side in (one, two)]
             for clip, *films in zip(clips, *shown, strict=True):
-                first, second = (_film(film) for film in films)
+                first, second = map(pictures, films)
                 yield clip.id, first, second
             advance(len(clips))
-
-
-def _film(frames: np.ndarray) -> UInt8[np.ndarray, "t h w 3"]:
-    return pictures(frames)
 
 
 def _key(page: str, one: Side, two: Side, options: RatingOptions) -> dict[str, Any]:

@@ -57,16 +57,7 @@ class RatingOptions:
     @property
     def evaluation(self) -> EvaluateOptions:
         """The same clips for an evaluation."""
-        return EvaluateOptions(
-            data=self.data,
-            split=self.split,
-            context=self.context,
-            horizon=self.horizon,
-            stride=self.stride,
-            clips=self.clips,
-            seed=self.seed,
-            batch_size=self.batch_size,
-        )
+        return EvaluateOptions.of_same_clips(self)
 
 
 def _frames(options: RatingOptions, name: str) -> range:

@@ -143,7 +143,7 @@ def _check_same(a: Setting, b: Setting, first: str, second: str) -> None:
             "fps": at.fps,
             "stride": at.data.stride,
             "data": at.source.fingerprint(),
-            "clips": [_name(at, i) for i in at.indices],
+            "clips": [at.windows.clip_id(i) for i in at.indices],
         }
 
     one, two = terms(a), terms(b)
@@ -155,8 +155,3 @@ def _check_same(a: Setting, b: Setting, first: str, second: str) -> None:
             f"{first} and {second} don't go together: their {what} differ{values}; both must be "
             "judged on the same clips, at the same size and rate"
         )
-
-
-def _name(at: Setting, index: int) -> str:
-    recording, frames = at.windows.locate(index)
-    return f"{at.source.recordings[recording].id}@{frames.start}"

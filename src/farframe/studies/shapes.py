@@ -133,7 +133,8 @@ def _config(training: TrainingOptions, device: str) -> RunConfig:
 
 def _setting(run: Path, options: ShapesOptions, device: str) -> tuple[Setting, int]:
     """The model and its held-out clips, and the length of the clips it was trained on."""
-    data, model = load_config(run).data, load_config(run).model
+    config = load_config(run)
+    data, model = config.data, config.model
     if data.path != WORLD or data.stride != 1:
         raise ValueError(
             f"{run} was trained on {data.path} (stride {data.stride}): the study judges held-out "

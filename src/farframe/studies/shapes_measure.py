@@ -92,7 +92,7 @@ def read(at: Setting, index: int, frames: Sequence[int]) -> Clip:
         actions=np.concatenate([clip.actions for clip in clips]),
         poses=np.concatenate([clip.poses for clip in clips]),
         labels={n: np.concatenate([clip.labels[n] for clip in clips]) for n in clips[0].labels},
-        id=f"{clips[0].id}@{span.start}",
+        id=at.windows.clip_id(index),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from farframe.evaluation.evaluate import resting
+from farframe.evaluation.examples import spread
 from farframe.evaluation.quantities import SUBJECTS
 from farframe.evaluation.setting import Setting
-from farframe.studies.plot import Colour, Series, plot
+from farframe.studies import colours
+from farframe.studies.plot import Series, plot
 from farframe.studies.shapes_measure import drawn, read
 from farframe.studies.shapes_options import ShapesOptions
 from farframe.video import pictures, strip, write_png
@@ -20,22 +21,16 @@ from farframe.video import pictures, strip, write_png
 if TYPE_CHECKING:
     from farframe.studies.shapes import ShapesStudy
 
-COLOURS: Mapping[str, Colour] = {
-    "model": (31, 95, 191),
-    "copy_last": (209, 73, 91),
-    "linear": (224, 138, 30),
-    "oracle": (42, 157, 143),
-}
+LINES = ("model", "copy_last", "linear", "oracle")
+"""Whose errors are drawn."""
 X_TITLE = "frame of the clip"
 
 
 def write_strips(path: Path, at: Setting, options: ShapesOptions) -> None:
     """Truth over prediction at the horizon's frames, for some clips spread over all."""
-    count = len(at.indices)
-    some = sorted({(2 * k + 1) * count // (2 * options.strips) for k in range(options.strips)})
     rows: dict[str, list[UInt8[np.ndarray, "h w 3"]]] = {}
     with resting(at.model):
-        for number in some:
+        for number in spread(len(at.indices), options.strips):
             clip = read(at, at.indices[number], options.horizon)
             shown = drawn(at, [clip], options.horizon, number)["model"][0]
             given = list(pictures(clip.frames[at.context - 1 : at.context]))
@@ -52,7 +47,7 @@ def write_chart(path: Path, study: ShapesStudy) -> None:
     away = plot(
         f"Position error, pixels of {side} (median, quartiles)",
         X_TITLE,
-        [_errors(study, name) for name in COLOURS],
+        [_errors(study, name) for name in LINES],
         (0.0, None),
     )
     names = {"right": "right", "in_place": "right, and in place"}
@@ -69,7 +64,7 @@ def _errors(study: ShapesStudy, name: str) -> Series:
     bands = name == "model"
     return Series(
         name=SUBJECTS[name],
-        colour=COLOURS[name],
+        colour=colours.SUBJECTS[name],
         x=list(study.table),
         y=[f.median.mean for f in found],
         low=[f.lower for f in found] if bands else (),
@@ -80,7 +75,7 @@ def _errors(study: ShapesStudy, name: str) -> Series:
 
 def _shares(study: ShapesStudy, name: str, what: str, text: str) -> Series:
     found = [row[name].shares[what] for row in study.table.values()]
-    colour = COLOURS[name] if what == "right" or name != "model" else (141, 108, 171)
+    colour = colours.SUBJECTS[name] if what == "right" or name != "model" else (141, 108, 171)
     return Series(
         name=text,
         colour=colour,

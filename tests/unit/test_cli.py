@@ -90,7 +90,7 @@ def test_values_out_of_range_are_told_by_their_flags_alone(
     words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*words.split(), "--out", str(tmp_path / "out")) == 2
-    assert error_line(capsys).startswith(f"farframe: error: {words.split()[-2]} is 0: must be ")
+    assert error_line(capsys).startswith(f"{words.split()[-2]} is 0: must be ")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

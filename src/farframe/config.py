@@ -68,6 +68,10 @@ class ModelConfig:
     decoder_first_frame: Literal["seen", "blank"] = "seen"
     """Whether the decoder is shown the first frame, as in the original, or a blank one instead, and
     draws every pixel from the encoding alone: an ablation (`farframe study ablations`)."""
+    anchor_frame: Literal["first", "last"] = "first"
+    """The given frame that predictions are drawn from: the first, as the original, or the last,
+    which has seen most of what comes next. Training always draws from a clip's first frame, which
+    may be any, so a trained model's can be changed."""
     pred_cells: int = 21
     """LSTM cells in the predictor's stack: odd, at least 3."""
     pred_units: int = 0

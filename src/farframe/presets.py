@@ -32,6 +32,7 @@ _RECIPE = ModelConfig(
     context_frames=5,
     encoder="keypoint",
     activation="silu",
+    anchor_frame="last",
     pred_cells=3,
     pred_init="glorot",
     pred_residual="velocity",

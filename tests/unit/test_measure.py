@@ -56,14 +56,18 @@ def measured(model: HierarchicalModel, clips: list[Clip], **changes: Any) -> dic
     return measure_batch(model, clips, CONTEXT, HORIZON, Measuring(**asked), 0).curves
 
 
-def test_baselines_are_what_they_say(windows: ClipWindows) -> None:
-    model, clips = model_of(CONFIG), [windows[0], windows[20]]
+@pytest.mark.parametrize(("anchor_frame", "drawn_from"), [("first", 0), ("last", CONTEXT - 1)])
+def test_baselines_are_what_they_say(
+    windows: ClipWindows, anchor_frame: Any, drawn_from: int
+) -> None:
+    model = model_of(replace(CONFIG, anchor_frame=anchor_frame))
+    clips = [windows[0], windows[20]]
     curves = measured(model, clips)
     frames = collate(clips).images()
     truth = frames[:, CONTEXT:]
     with torch.no_grad():
         enc = model.encode(frames)
-        anchor = model.anchor(frames[:, 0], enc[:, 0])
+        anchor = model.anchor(frames[:, drawn_from], enc[:, drawn_from])
         ahead = torch.arange(1, HORIZON + 1)[None, :, None]
         extended = enc[:, 2:3] + ahead * (enc[:, 2:3] - enc[:, 1:2])
         shown = {
@@ -102,14 +106,17 @@ def test_extrapolated_encodings_stay_on_the_sphere_where_the_models_do(
     torch.testing.assert_close(enc().norm(dim=2), torch.ones(1, HORIZON))
 
 
-def test_masks_are_held_against_the_labels(windows: ClipWindows) -> None:
-    model, clip = model_of(CONFIG), windows[3]
+@pytest.mark.parametrize(("anchor_frame", "drawn_from"), [("first", 0), ("last", CONTEXT - 1)])
+def test_masks_are_held_against_the_labels(
+    windows: ClipWindows, anchor_frame: Any, drawn_from: int
+) -> None:
+    model, clip = model_of(replace(CONFIG, anchor_frame=anchor_frame)), windows[3]
     curves = measured(model, [clip])
     drawn = predict_clips(model, [clip], CONTEXT, HORIZON).masks[0, :, 0].numpy() > 0.5
     truth = clip.labels["mask"] > 127
     for t in range(HORIZON):
         now = truth[CONTEXT + t]
-        for name, area in {"mask_iou": now, "redrawn_iou": now | truth[0]}.items():
+        for name, area in {"mask_iou": now, "redrawn_iou": now | truth[drawn_from]}.items():
             expected = (drawn[t] & area).sum() / (drawn[t] | area).sum()
             assert curves[f"model/{name}"][0, t] == pytest.approx(expected, abs=1e-6)
     unlabelled = replace(clip, labels={})

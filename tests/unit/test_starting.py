@@ -72,6 +72,16 @@ def test_a_run_gives_all_its_networks(started: Path) -> None:
     assert same(created(tiny(start_from=str(checkpoint))).model, state.model)
 
 
+def test_what_is_drawn_from_may_be_another_frame(started: Path) -> None:
+    config = tiny(start_from=str(started / "run"))
+    model = replace(config.model, anchor_frame="last")
+    found = created(replace(config, model=model)).model
+    assert found.config.anchor_frame == "last"
+    assert same(found, farframe.load(started / "run"))
+    going_on = tiny().resumed({"model.anchor_frame": "last"})
+    assert going_on.model == replace(tiny().model, anchor_frame="last")
+
+
 def test_a_fresh_predictor_may_be_another(started: Path) -> None:
     config = tiny(start_from=str(started / "run"), fresh_predictor=True)
     model = replace(config.model, action_dim=3, pred_units=7, pred_cells=5, pred_residual="last")

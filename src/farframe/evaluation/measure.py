@@ -87,7 +87,7 @@ def measure_batch(
         seed_noise(what.seed, first, number)
         prediction = predict_clips(model, clips, context, horizon)
         samples.append(_of_frames(prediction.frames, at, what.metrics))
-        samples[-1] |= _of_masks(prediction, clips, context)
+        samples[-1] |= _of_masks(prediction, clips, at)
         if sought:
             samples[-1] |= sought.measured(prediction.frames)
         if what.encodings and prediction.enc_pred is not None:
@@ -128,17 +128,18 @@ def _enc_mse(enc: Float[Tensor, "b t e"], at: Scene) -> Float[Tensor, "b t"]:
 
 
 def _of_masks(
-    prediction: Predicted, clips: Sequence[Clip], context: int
+    prediction: Predicted, clips: Sequence[Clip], at: Scene
 ) -> dict[str, Float[Tensor, "b t"]]:
     """Overlap of the decoder's masks with the labels', where there are any of both."""
     found = labels(clips, "mask")
     if found is None or prediction.masks is None:
         return {}
     masks = prediction.masks[:, :, 0] > 0.5
-    truth = torch.from_numpy(found[:, : context + masks.shape[1]] > 127).to(masks.device)
+    truth = torch.from_numpy(found[:, : at.frames.shape[1]] > 127).to(masks.device)
     if truth.shape[2:] != masks.shape[2:]:
         return {}
-    now, before = truth[:, context:], truth[:, :1]
+    anchor = at.drawing.anchor_index(at.context)
+    now, before = truth[:, at.context :], truth[:, anchor : anchor + 1]
     return {"mask_iou": _iou(masks, now), "redrawn_iou": _iou(masks, now | before)}
 
 

@@ -67,7 +67,8 @@ class Scene:
         """Frames in [0, 1] that the model draws of encodings."""
         chunk = max(1, DECODE_CHUNK // len(enc))
         with torch.no_grad():
-            anchor = self.drawing.anchor(self.frames[:, 0], self.enc[:, 0])
+            given = slice(0, self.context)
+            anchor = self.drawing.anchor_of(self.frames[:, given], self.enc[:, given])
             parts = [self.drawing.decode(anchor, part).frames for part in enc.split(chunk, 1)]
         return torch.cat(parts, 1).clamp_(0, 1)
 

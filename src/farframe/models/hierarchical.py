@@ -56,6 +56,15 @@ class HierarchicalModel(nn.Module):
         """All that decoding needs of a clip's first frame (in [0, 1]) and its encoding."""
         return self.decoder.anchor(first_frame, first_enc)
 
+    def anchor_of(self, context: Float[Tensor, "b t c h w"], enc: Float[Tensor, "b t e"]) -> Anchor:
+        """What predictions are drawn from: ``config.anchor_frame`` of the given frames."""
+        index = self.anchor_index(context.shape[1])
+        return self.anchor(context[:, index], enc[:, index])
+
+    def anchor_index(self, given: int) -> int:
+        """Which of ``given`` frames predictions are drawn from, counted from 0."""
+        return {"first": 0, "last": given - 1}[self.config.anchor_frame]
+
     def rollout(
         self,
         enc: Float[Tensor, "b t e"],
@@ -136,7 +145,7 @@ class HierarchicalModel(nn.Module):
         self.eval()
         try:
             enc = self.encode(context)
-            anchor = self.anchor(context[:, 0], enc[:, 0])
+            anchor = self.anchor_of(context, enc)
             if samples > 1:
                 enc, acts = (x.repeat_interleave(samples, 0) for x in (enc, acts))
                 anchor = anchor.repeat(samples)

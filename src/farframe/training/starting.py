@@ -24,7 +24,7 @@ from farframe.run import RunConfig, load
 
 _NOISE = "predictor.noise."
 _FREE = frozenset(
-    {"context_frames", "enc_keep_prob", "van_keep_prob", "pred_init", "pred_units"}
+    {"context_frames", "anchor_frame", "enc_keep_prob", "van_keep_prob", "pred_init", "pred_units"}
     | {"pred_noise_std", "lstm_state_noise_stddev"}
 )
 """Fields in which a training may differ from the run that it starts from: shapes stay the same

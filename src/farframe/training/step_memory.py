@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from farframe.models.hierarchical import DECODE_CHUNK, HierarchicalModel
+from farframe.models.hierarchical import HierarchicalModel, drawn_at_once
 from farframe.modes import Networks
 from farframe.run import RunConfig
 from farframe.training.accumulation import accumulate
@@ -68,7 +68,9 @@ def step_memory(
         optimizer=2 * moved,  # Adam's two moments
         # Gradients of all groups, and a copy in Adam's arithmetic, when all else is forgotten.
         activations=max(
-            seen.peak * frames // counted + in_parts * moved, 2 * moved, _evaluation(config, nets)
+            seen.peak * frames // counted + in_parts * moved,
+            2 * moved,
+            _evaluation(config, nets, device),
         ),
         kept=seen.heap * frames // counted,
         batch=2 * config.data.batch_size * frames * pixels,  # this one and the next, read ahead
@@ -93,13 +95,13 @@ def _counted(config: RunConfig, nets: Networks, clips: int, frames: int, device:
 
 
 @torch.no_grad()
-def _evaluation(config: RunConfig, nets: Networks) -> int:
+def _evaluation(config: RunConfig, nets: Networks, device: str) -> int:
     """The most that predicting validation clips makes; 0 without evaluation."""
     train, context, size = config.train, config.model.context_frames, config.model.frame_size
     if train.evaluate_every == 0:
         return 0
     clips = min(EVALUATED, train.evaluate_clips)
-    horizon = min(train.evaluate_horizon, max(1, DECODE_CHUNK // clips))
+    horizon = min(train.evaluate_horizon, drawn_at_once(device, clips))
     with LiveBytes() as seen:
         frames = _nothing(clips, context + train.evaluate_horizon, 3, size, size)
         enc = nets.model.encode(frames[:, :context])

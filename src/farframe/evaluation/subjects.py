@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farframe.data.reader import collate
-from farframe.models.hierarchical import HierarchicalModel, drawn_at_once
+from farframe.models.hierarchical import HierarchicalModel, frames_at_once
 from farframe.models.video_model import VideoModel
 from farframe.types import Clip
 
@@ -58,14 +58,12 @@ class Scene:
     @cached_property
     def enc(self) -> Float[Tensor, "b t e"]:
         """Encodings of all frames, given and to be predicted."""
-        chunk = drawn_at_once(self.frames.device.type, len(self.frames))
         with torch.no_grad():
-            parts = [self.drawing.encode(part) for part in self.frames.split(chunk, 1)]
-        return torch.cat(parts, 1)
+            return self.drawing.encode(self.frames)
 
     def draw(self, enc: Float[Tensor, "b n e"]) -> Float[Tensor, "b n c h w"]:
         """Frames in [0, 1] that the model draws of encodings."""
-        chunk = drawn_at_once(enc.device.type, len(enc))
+        chunk = frames_at_once(enc.device.type, len(enc))
         with torch.no_grad():
             given = slice(0, self.context)
             anchor = self.drawing.anchor_of(self.frames[:, given], self.enc[:, given])

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from farframe.models.hierarchical import HierarchicalModel, drawn_at_once
+from farframe.models.hierarchical import HierarchicalModel, frames_at_once
 from farframe.modes import Networks
 from farframe.run import RunConfig
 from farframe.training.accumulation import accumulate
@@ -101,7 +101,7 @@ def _evaluation(config: RunConfig, nets: Networks, device: str) -> int:
     if train.evaluate_every == 0:
         return 0
     clips = min(EVALUATED, train.evaluate_clips)
-    horizon = min(train.evaluate_horizon, drawn_at_once(device, clips))
+    horizon = min(train.evaluate_horizon, frames_at_once(device, clips))
     with LiveBytes() as seen:
         frames = _nothing(clips, context + train.evaluate_horizon, 3, size, size)
         enc = nets.model.encode(frames[:, :context])

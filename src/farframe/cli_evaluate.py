@@ -47,6 +47,10 @@ class CompareArgs:
     first is tested against each other, clip by clip."""
     json: Annotated[Path | None, Arg(metavar="FILE")] = None
     """Write these tests into a file, too."""
+    chart: Annotated[Path | None, Arg(metavar="FILE.png")] = None
+    """Draw their curves over the predicted frames into a picture, too."""
+    chart_of: Annotated[str, Arg(metavar="QUANTITY")] = ""
+    """What --chart draws: psnr (if nothing is named), ssim, lpips, arm_iou, ..."""
 
 
 def run_evaluate(args: Sequence[str]) -> list[Shown]:
@@ -72,12 +76,22 @@ def run_compare(args: Sequence[str]) -> list[Shown]:
     """Do what `farframe compare ARGS` asks for and return what to show."""
     parsed = parse(CompareArgs, args, "farframe compare")
     from farframe.evaluation.compare import compare, read_evaluation, write_tests
+    from farframe.evaluation.compared_chart import write_chart
+    from farframe.evaluation.quantities import QUANTITIES
 
     if len(parsed.evaluations) < 2:
         raise UsageError("name two evaluations or more (see farframe compare --help)")
     evaluations = [read_evaluation(path) for path in parsed.evaluations]
+    quantity = parsed.chart_of or "psnr"
+    if quantity not in QUANTITIES:
+        raise UsageError(unknown("--chart-of", quantity, QUANTITIES))
+    if parsed.chart_of and parsed.chart is None:
+        raise UsageError("--chart-of says what --chart FILE.png draws: give that, too")
     things = list(compare(evaluations))
-    if parsed.json is None:
-        return things
-    write_tests(parsed.json, evaluations)
-    return [*things, f"wrote {parsed.json}"]
+    if parsed.json is not None:
+        write_tests(parsed.json, evaluations)
+        things.append(f"wrote {parsed.json}")
+    if parsed.chart is not None:
+        write_chart(parsed.chart, evaluations, quantity)
+        things.append(f"wrote {parsed.chart}")
+    return things

@@ -8,10 +8,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from rich.console import Console
 
+from farframe.cli import main
 from farframe.evaluation.card import FORMAT, differences
+from farframe.evaluation.colours import SUBJECTS
 from farframe.evaluation.compare import compare, read_evaluation
 from farframe.evaluation.quantities import QUANTITIES
 
@@ -43,6 +47,12 @@ def stored(run: str, psnr: float, **card: Any) -> dict[str, Any]:
         }
         | card,
         "table": rows,
+        "curves": {
+            "psnr": {
+                name: {part: [value] * 20 for part, value in estimate(end).items()}
+                for name, end in (("model", psnr), ("copy_last", psnr - 2))
+            }
+        },
         "confidence_horizon": {"psnr": estimate(12)},
         "fvd": {"model": [312.0]} if psnr > 20 else {},
         "world": {"right": 0.97},
@@ -125,3 +135,34 @@ def test_what_is_no_evaluation_is_told(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(ValueError, match=f"{name}.json is no evaluation .*{words}.* anew"):
             read_evaluation(path)
+
+
+def test_curves_are_drawn_into_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = (written(tmp_path / name, stored(name, psnr)) for name, psnr in (("a", 24), ("b", 18)))
+    chart = tmp_path / "curves.png"
+    assert main(["compare", str(a), str(b), "--chart", str(chart)]) == 0
+    picture = np.asarray(Image.open(chart).convert("RGB")).astype(int)
+    level = {}
+    for name in ("model", "linear", "copy_last"):  # the first's, the second's, and copying's line
+        rows, columns = np.nonzero(np.abs(picture - SUBJECTS[name]).sum(2) < 12)
+        below = rows[rows > 70]  # under the title and the names
+        assert np.ptp(columns[rows > 70]) > 400
+        level[name] = np.median(below)
+    higher = level["linear"] - level["model"]
+    assert higher > 0
+    assert level["copy_last"] - level["model"] == pytest.approx(higher / 3, abs=1.5)
+    before = chart.read_bytes()
+    for words, message in {
+        "--chart x.gif": "give a name that ends in .png",
+        "--chart-of psnr": "give that, too",
+        "--chart curves.png --chart-of psnrr": "is psnr meant?",
+        "--chart curves.png --chart-of lpips": "has no curve of lpips; it has psnr",
+    }.items():
+        flags = words.replace("curves.png", str(chart)).split()
+        assert main(["compare", str(a), str(b), *flags]) == 2
+        captured = capsys.readouterr()
+        assert message in captured.err
+        assert captured.err.count("\n") == 1
+    assert chart.read_bytes() == before

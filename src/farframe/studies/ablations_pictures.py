@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from farframe.evaluation.colours import Colour
 from farframe.evaluation.evaluate import resting
 from farframe.evaluation.examples import spread
 from farframe.evaluation.measure import predict_clips, seed_noise
+from farframe.evaluation.plot import Series, plot
 from farframe.evaluation.quantities import QUANTITIES, key
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.table import STEPS
 from farframe.studies.ablations_numbers import AblationsStudy
-from farframe.studies.colours import Colour
-from farframe.studies.plot import Series, plot
 from farframe.video import pictures, strip, write_png
 
 COLOURS: tuple[Colour, ...] = (

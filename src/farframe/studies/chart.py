@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from farframe.evaluation.colours import INK, PAGE, RULE, SOFT, Colour
 from farframe.evaluation.tally import Curve
-from farframe.studies.colours import INK, PAGE, RULE, SOFT, Colour
 
 Place = Callable[[int, float], tuple[float, float]]
 """Where a value at a time lies in the picture."""

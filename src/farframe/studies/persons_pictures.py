@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from farframe.evaluation.colours import SUBJECTS
 from farframe.evaluation.detector import Person, PersonDetector
 from farframe.evaluation.evaluate import Evaluation, resting
 from farframe.evaluation.quantities import key
 from farframe.evaluation.setting import Setting
 from farframe.studies.chart import Line, Panel, charts
-from farframe.studies.colours import SUBJECTS
 from farframe.studies.persons import COMPARED, SCORE, SEEN, frames_of
 from farframe.studies.persons_options import PersonOptions
 from farframe.video import enlarge, pictures, strip

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import UInt8
 
+from farframe.evaluation import colours
 from farframe.evaluation.evaluate import resting
 from farframe.evaluation.examples import spread
+from farframe.evaluation.plot import Series, plot
 from farframe.evaluation.quantities import SUBJECTS
 from farframe.evaluation.setting import Setting
-from farframe.studies import colours
-from farframe.studies.plot import Series, plot
 from farframe.studies.shapes_measure import drawn, read
 from farframe.studies.shapes_options import ShapesOptions
 from farframe.video import pictures, strip, write_png

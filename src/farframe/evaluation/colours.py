@@ -1,4 +1,4 @@
-"""The colours of pictures that studies draw, those of an evaluation's report (``page.css``)."""
+"""The colours of pictures with curves and notes, those of an evaluation's report (``page.css``)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw, ImageFont
 
 from farframe.evaluation.charts import LINEAR, decades, round_frames, round_ticks, tick_text
-from farframe.studies.colours import INK, PAGE, RULE, SOFT, Colour
+from farframe.evaluation.colours import INK, PAGE, RULE, SOFT, Colour
 
 WIDTH, HEIGHT = 620, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 70, 46

@@ -22,10 +22,10 @@ DRAWERS = {"utils", "util", "helpers", "helper", "misc", "common", "tools"}
 # Calls that a module may make while it is imported: they build a value and touch nothing else.
 # Names in CapWords are constructors (presets build RunConfigs) and are allowed too.
 PURE_CALLS = {
-    "dict", "enumerate", "field", "fields", "frozenset", "getLogger", "list", "range", "asdict", "replace",
+    "dict", "enumerate", "field", "fields", "frozenset", "getLogger", "list", "range", "replace",
     "set", "sorted", "tuple", "zip", "items", "keys", "values", "compile", "join", "array", "dtype",
     "namedtuple", "get_args", "len", "max", "min", "sum", "float", "int", "str", "bytes", "split",
-    "sqrt", "log", "exp", "sin", "cos", "linspace", "arange", "zeros", "ones",
+    "asdict", "sqrt", "log", "exp", "sin", "cos", "linspace", "arange", "zeros", "ones",
 }  # fmt: skip
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

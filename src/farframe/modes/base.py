@@ -92,8 +92,8 @@ class ModeOf(ABC, Generic[M, C]):
     tag: ClassVar[str]
     trains: ClassVar[type]
     """``C``, the class of the configuration of the model that the mode trains."""
-    pose_dim: ClassVar[int] = 0
-    """Numbers of a pose that the mode needs of every frame (0: none)."""
+    pose_numbers: ClassVar[int] = 0
+    """``pose_dim`` of a mode that needs poses of one kind alone."""
     leaves: ClassVar[tuple[str, ...]] = ()
     """Networks of the model that the mode doesn't train."""
     encodes_poses: ClassVar[bool] = False
@@ -104,6 +104,11 @@ class ModeOf(ABC, Generic[M, C]):
             value = getattr(self, field.name)
             if isinstance(value, (int, float)) and not isinstance(value, bool):
                 check(value >= 0, f"mode.{field.name}", value, "must be >= 0")
+
+    @property
+    def pose_dim(self) -> int:
+        """Numbers of a pose that the mode needs of every frame (0: none)."""
+        return self.pose_numbers
 
     @property
     def turns(self) -> int:

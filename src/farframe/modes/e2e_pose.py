@@ -18,7 +18,7 @@ class E2EPoseJoint(TrainingMode):
     """van + pose_weight (pose_from_enc + pose_from_pred) -> all (``e2epose_oneop``)."""
 
     tag: ClassVar[str] = "e2e_pose_joint"
-    pose_dim: ClassVar[int] = POSE_DIM
+    pose_numbers: ClassVar[int] = POSE_DIM
 
     lr: float = 1e-5
     """Learning rate of all networks (the seed's --all_learning_rate)."""
@@ -45,7 +45,7 @@ class E2EPoseSeparate(TrainingMode):
     """van -> all; pose_from_enc -> encoder; pose_from_pred -> predictor (``e2epose_sepop``)."""
 
     tag: ClassVar[str] = "e2e_pose_separate"
-    pose_dim: ClassVar[int] = POSE_DIM
+    pose_numbers: ClassVar[int] = POSE_DIM
 
     lr: float = 1e-5
     """Learning rate of all networks for the frames' error (the seed's --all_learning_rate)."""

@@ -19,7 +19,7 @@ class Individual(TrainingMode):
     """
 
     tag: ClassVar[str] = "individual"
-    pose_dim: ClassVar[int] = POSE_DIM
+    pose_numbers: ClassVar[int] = POSE_DIM
     encodes_poses: ClassVar[bool] = True
 
     enc_lr: float = 1e-5

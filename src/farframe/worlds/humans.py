@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from farframe.worlds.motion import Motion
 from farframe.worlds.performance import perform, walked
 from farframe.worlds.repertoire import bvh_files, motions, pairs
 from farframe.worlds.room import FLOOR_COLOURS, WALL_COLOURS, random_room
-from farframe.worlds.skeleton import Posed, joints, lowest, outline, pose
+from farframe.worlds.skeleton import JOINT_NAMES, Posed, joints, lowest, outline, pose
 from farframe.worlds.stage import Stage
 from farframe.worlds.wardrobe import SHIRTS, TROUSERS, picture, random_outfit
 
@@ -33,8 +33,8 @@ class Humans:
     """Settings of the world of dressed people.
 
     A scene is a person (build, skin, hair, clothes) in a room; each of its clips shows another
-    motion or chain of motions, from another viewpoint and in another light. There are no actions
-    and no poses, as in the original's human data; labels are
+    motion or chain of motions, from another viewpoint and in another light. There are no actions,
+    and poses only if asked for, as in the original's human data; labels are
 
     - ``mask`` (t, h, w) uint8: the share of each pixel that the person covers, 255 for all of it,
     - ``joints`` (t, 34) float32: x and y of the 17 joints of ``JOINT_NAMES`` in sides of the
@@ -49,7 +49,6 @@ class Humans:
     name: ClassVar[str] = "humans"
     splits: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
     action_dim: ClassVar[int] = 0
-    pose_dim: ClassVar[int] = 0
 
     frame_size: int = 64
     """Side of the frames in pixels: 32, 64, 96 or 128."""
@@ -59,6 +58,8 @@ class Humans:
     """Clips of one person in one room."""
     motions: str = ""
     """A BVH file, or a folder of them, to replay besides the built-in motions."""
+    poses: Literal["none", "joints"] = "none"
+    """Whether the joints are the clips' poses, too, for modes that learn from poses."""
     seed: int = 0
     """Seed of the world: another seed, other people, rooms and motions."""
 
@@ -68,6 +69,11 @@ class Humans:
         for field, least in (("clip_length", 2), ("clips_per_scene", 1), ("seed", 0)):
             if getattr(self, field) < least:
                 raise ValueError(f"{field} is {getattr(self, field)}; it must be {least} or more")
+
+    @property
+    def pose_dim(self) -> int:
+        """Numbers of a pose."""
+        return 2 * len(JOINT_NAMES) if self.poses == "joints" else 0
 
     @property
     def fps(self) -> float:
@@ -107,15 +113,16 @@ class Humans:
                 ]
                 empty = np.zeros((len(shots), 0), np.float32)
                 points = seen(view, joints(person.frame, take)).reshape(len(shots), -1)
+                points = points.astype(np.float32)
                 yield Clip(
                     frames=np.stack([frame for frame, _ in shots]),
                     actions=empty,
-                    poses=empty,
+                    poses=points if self.pose_dim else empty,
                     fps=self.fps,
                     id=f"{split}-{number}-{n}",
                     labels={
                         "mask": np.stack([mask for _, mask in shots]),
-                        "joints": points.astype(np.float32),
+                        "joints": points,
                     },
                 )
 
@@ -140,6 +147,7 @@ class Humans:
             DataError: if ``motions`` can't be used.
         """
         parts = [CODE, bullet_version(), self.frame_size, self.clip_length, self.clips_per_scene]
+        parts += [self.poses] if self.pose_dim else []
         own = [
             (path.name, hashlib.sha256(path.read_bytes()).hexdigest())
             for path in (bvh_files(self.motions) if self.motions else [])

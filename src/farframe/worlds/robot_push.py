@@ -50,7 +50,6 @@ class RobotPush:
     name: ClassVar[str] = "robot-push"
     splits: ClassVar[tuple[str, ...]] = ("train", "validation", "test", "testnovel")
     action_dim: ClassVar[int] = 5
-    pose_dim: ClassVar[int] = 12
 
     frame_size: int = 64
     """Side of the frames in pixels: 32, 64, 96 or 128."""
@@ -74,6 +73,11 @@ class RobotPush:
         _one_of("clips_per_scene", self.clips_per_scene, range(1, 1001), "1 to 1000")
         if self.seed < 0:
             raise ValueError(f"seed is {self.seed}: must be 0 or above")
+
+    @property
+    def pose_dim(self) -> int:
+        """Numbers of a pose: seven joints, and where the gripper is."""
+        return 12
 
     def scene(self, split: str, number: int) -> Iterator[Clip]:
         """Fill a bin, and push in it ``clips_per_scene`` times.

@@ -23,7 +23,6 @@ class ShapesWorld:
     name: ClassVar[str] = "shapes"
     splits: ClassVar[tuple[str, ...]] = ("train", "validation", "test")
     action_dim: ClassVar[int] = 0
-    pose_dim: ClassVar[int] = 0
 
     frame_size: int = 64
     """Height and width of frames in pixels."""
@@ -37,6 +36,11 @@ class ShapesWorld:
         check(self.frame_size in FRAME_SIZES, "--frame-size", self.frame_size, f"one of {sizes}")
         check(self.clip_length >= 2, "--clip-length", self.clip_length, "must be at least 2")
         check(self.seed >= 0, "--seed", self.seed, "must be at least 0")
+
+    @property
+    def pose_dim(self) -> int:
+        """Numbers of a pose: none."""
+        return 0
 
     @property
     def clips_per_scene(self) -> int:

@@ -25,7 +25,11 @@ class World(Protocol):
     splits: ClassVar[tuple[str, ...]]
     """Splits that share nothing which generalisation is to be tested on, train first."""
     action_dim: ClassVar[int]
-    pose_dim: ClassVar[int]
+
+    @property
+    def pose_dim(self) -> int:
+        """Numbers of a pose (0: clips have none)."""
+        ...
 
     @property
     def frame_size(self) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from farframe.config import ModelConfig
-from farframe.losses import POSE_DIM, pose_error, scale_gradient
+from farframe.losses import POSE_DIM, mse, pose_error, scale_gradient
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import E2E, EPEVE2E
 from farframe.modes.base import Networks
@@ -108,14 +110,20 @@ def test_every_frame_size(size: int, encoder: str) -> None:
     assert drawn.masks.shape == (1, 2, 1, size, size)
 
 
-def test_with_pose_the_encodings_first_numbers_learn_it_and_the_rest_is_epev() -> None:
-    nets = Networks(HierarchicalModel(replace(TINY, enc_size=POSE_DIM + 2)), {})
+@pytest.mark.parametrize(("size", "error"), [(POSE_DIM, pose_error), (6, mse), (34, mse)])
+def test_with_pose_the_encodings_first_numbers_learn_it_and_the_rest_is_epev(
+    size: int, error: Callable[[Tensor, Tensor], Tensor]
+) -> None:
+    nets = Networks(HierarchicalModel(replace(TINY, enc_size=size + 2)), {})
     frames, nothing = torch.rand(2, 4, 3, 32, 32), torch.zeros(2, 4, 0)
-    batch = Batch(frames=frames, actions=nothing, poses=torch.randn(2, 4, 12), ids=("a", "b"))
+    batch = Batch(frames=frames, actions=nothing, poses=torch.randn(2, 4, size), ids=("a", "b"))
+    mode = EPEVPose(pose_weight=0.5, pose_size=size)
     (plain,) = EPEV().updates(nets, batch, 0)
-    (posed,) = EPEVPose(pose_weight=0.5).updates(nets, batch, 0)
-    error = pose_error(nets.model.encode(frames)[..., :POSE_DIM], batch.poses)
-    assert torch.allclose(posed.total(), plain.total() + 0.5 * error)
+    (posed,) = mode.updates(nets, batch, 0)
+    wrong = error(nets.model.encode(frames)[..., :size], batch.poses)
+    assert torch.allclose(posed.total(), plain.total() + 0.5 * wrong)
+    with pytest.raises(ValueError, match=f"enc_size is {size - 1}: must be {size} or more"):
+        mode.check_model(replace(TINY, enc_size=size - 1))
 
 
 def test_lpips_without_its_weights_is_told_at_once(

@@ -70,6 +70,17 @@ def test_clips_have_the_promised_form(clips: list[Clip]) -> None:
 
 
 @needs_bullet
+def test_joints_are_the_poses_if_asked_for(clips: list[Clip]) -> None:
+    acting = replace(SMALL, poses="joints")
+    assert acting.pose_dim == 2 * len(JOINT_NAMES)
+    assert acting.fingerprint() != SMALL.fingerprint()
+    for clip, plain in zip(acting.scene("train", 0), clips, strict=False):
+        assert np.array_equal(clip.poses, clip.labels["joints"])
+        assert np.array_equal(clip.poses, plain.labels["joints"])
+        assert np.array_equal(clip.frames, plain.frames)
+
+
+@needs_bullet
 def test_bytes_depend_on_fields_split_and_number_alone(clips: list[Clip]) -> None:
     code = (
         "from test_humans import SMALL, digest\n"

@@ -179,7 +179,7 @@ class Found:
     """A model on the disk: its configuration's folder and its weights, which are intact."""
 
     name: str
-    """What to call it: where it lies, or the name that it was exported under."""
+    """What to call it: where it lies, or the name of a model that comes with farframe."""
     folder: Path
     weights: Path
     step: int
@@ -233,7 +233,8 @@ def find(path: Path) -> Found:
     if exported.is_exported(run):
         about = exported.verify(run)
         weights = run / exported.WEIGHTS
-        return Found(name=about.name, folder=run, weights=weights, step=about.step, exported=True)
+        name = about.name if run == found_by_name(Path(about.name)) else str(path)
+        return Found(name=name, folder=run, weights=weights, step=about.step, exported=True)
     if chosen is None:
         newest = checkpoint.latest(run)
         chosen, step = newest.path, newest.step

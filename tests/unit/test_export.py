@@ -86,7 +86,7 @@ def test_half_precision_halves_it_and_measures_the_same(
 
     evaluate_run(half, MEASURED, out=tmp_path, device="cpu")
     measured = read_evaluation(tmp_path)
-    assert measured.card["made"]["run"] == "half"
+    assert measured.card["made"]["run"] == str(half)
     again = tmp_path / "again"
     export_run(run, again, ExportOptions(half=True, name="half", evaluation=tmp_path))
     assert (again / WEIGHTS).read_bytes() == (half / WEIGHTS).read_bytes()

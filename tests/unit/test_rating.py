@@ -125,6 +125,12 @@ def test_evaluations_are_judged_on_their_own_clips(
     assert [key[side]["step"] for side in "ab"] == [1, 2]
     assert key["a"]["frames"] == "1-3"
     assert key["data"]["split"] == "all"
+    assert main(f"export {folder}/run --out {tmp_path}/model".split()) == 0
+    measured = f"evaluate {tmp_path}/model {options} --out {tmp_path}/e4.json"
+    assert main(measured.split()) == 0
+    assert main(f"{pair}/e4.json --out {tmp_path}/page4 --clips 2".split()) == 0
+    key = json.loads((tmp_path / "page4" / "rating-key.json").read_text())
+    assert key["b"]["run"] == str(tmp_path / "model")
     capsys.readouterr()
     assert main(f"{pair}/e3.json --out {tmp_path}/page".split()) == 2
     assert "are not of one protocol" in capsys.readouterr().err

@@ -18,7 +18,8 @@ from farframe.evaluation.evaluate import resting
 from farframe.evaluation.measure import predict_clips, seed_noise
 from farframe.evaluation.setting import Setting
 from farframe.evaluation.subjects import Scene
-from farframe.run import load_config, locate
+from farframe.pretrained.folder import is_exported
+from farframe.run import find, load_config, locate
 from farframe.studies.rating_options import RatingOptions
 from farframe.training.checkpoint import WEIGHTS, checkpoints
 from farframe.types import Clip
@@ -69,7 +70,7 @@ def sides(a: str, b: str, options: RatingOptions, device: str) -> tuple[Side, Si
     stored = {word: read_evaluation(Path(word)) for word in named if _evaluated(Path(word))}
     if stored:
         options = _as_evaluated(list(stored.values()), options)
-    runs = {w: _checkpoint(stored[w]) if w in stored else Path(w) for w in named}
+    runs = {w: _evaluated_model(stored[w]) if w in stored else Path(w) for w in named}
     context = options.context or max(_context(run) for run in runs.values())
     options = replace(options, context=context)
     first = Setting.of(runs[named[0]], options.evaluation, "", device)
@@ -112,18 +113,22 @@ def _as_evaluated(stored: Sequence[Stored], options: RatingOptions) -> RatingOpt
     )
 
 
-def _checkpoint(stored: Stored) -> Path:
-    """The checkpoint that was evaluated.
+def _evaluated_model(stored: Stored) -> Path:
+    """The checkpoint, or the exported model, that was evaluated.
 
     Raises:
         ValueError: if it is there no longer.
     """
     made = stored.card[MADE]
     folder, chosen = locate(Path(made["run"]))
-    found = [c.path for c in checkpoints(folder) if c.step == made["step"]]
-    for path in [chosen] if chosen else found:
-        if hashlib.sha256((path / WEIGHTS).read_bytes()).hexdigest() == made["weights"]:
-            return path
+    if is_exported(folder):
+        weights = [find(folder).weights]
+    else:
+        found = [c.path for c in checkpoints(folder) if c.step == made["step"]]
+        weights = [path / WEIGHTS for path in ([chosen] if chosen else found)]
+    for path in weights:
+        if hashlib.sha256(path.read_bytes()).hexdigest() == made["weights"]:
+            return path.parent
     raise ValueError(
         f"{stored.path} measured step {made['step']} of {made['run']}, which is there no longer: "
         "evaluate the run anew"

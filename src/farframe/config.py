@@ -50,6 +50,9 @@ class ModelConfig:
     encoder: Literal["vgg", "conv", "keypoint"] = "vgg"
     """vgg: the original's VGG-16; conv: small strided convolutions with group norm; keypoint: the
     same with a spatial softmax at the end."""
+    encoder_layers: int = 0
+    """Further convolutions of the conv and the keypoint encoder, at their smallest map: cheap, and
+    they see the whole frame (what is articulated needs them; nothing for vgg)."""
     encoder_coords: bool = False
     """Give the encoder two more input channels with the pixel coordinates."""
     encoder_grey_in: bool = False
@@ -99,6 +102,7 @@ class ModelConfig:
             "model",
             0,
             "action_dim",
+            "encoder_layers",
             "decoder_parts",
             "pred_units",
             "pred_noise_std",
@@ -109,6 +113,12 @@ class ModelConfig:
             "model.decoder_parts",
             self.decoder_parts,
             "must be 0 with model.decoder_first_frame 'blank', from which no part could be moved",
+        )
+        check(
+            self.encoder != "vgg" or self.encoder_layers == 0,
+            "model.encoder_layers",
+            self.encoder_layers,
+            "must be 0 with model.encoder 'vgg', which has its 13",
         )
         for name in ("enc_keep_prob", "van_keep_prob"):
             value = getattr(self, name)

@@ -37,7 +37,7 @@ def mapping(values: object, where: str) -> dict[str, Any]:
 
 
 ADDED = frozenset(
-    {"model.decoder_first_frame", "model.anchor_frame"}
+    {"model.decoder_first_frame", "model.anchor_frame", "model.encoder_layers"}
     | {"train.fresh_predictor", "mode.lpips_weight", "mode.pose_size"}
     | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
 )

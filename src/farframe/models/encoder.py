@@ -129,7 +129,7 @@ def _strided_layers(
     config: ModelConfig, c_in: int, plan: tuple[tuple[int, int], ...]
 ) -> tuple[list[nn.Module], int]:
     layers: list[nn.Module] = []
-    for multiple, stride in plan:
+    for multiple, stride in plan + ((plan[-1][0], 1),) * config.encoder_layers:
         c_out = multiple * config.width
         groups = next(g for g in range(max(1, c_out // 16), 0, -1) if c_out % g == 0)
         layers += [Conv(c_in, c_out, stride=stride), nn.GroupNorm(groups, c_out), nn.SiLU()]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from farframe.config import ModelConfig
 from farframe.losses import POSE_DIM, mse, pose_error, scale_gradient
@@ -108,6 +109,25 @@ def test_every_frame_size(size: int, encoder: str) -> None:
     drawn = model.predict(frames, horizon=2)
     assert drawn.frames.shape == (1, 2, 3, size, size)
     assert drawn.masks.shape == (1, 2, 1, size, size)
+
+
+@pytest.mark.parametrize("encoder", ["conv", "keypoint"])
+def test_more_layers_of_an_encoder_see_farther(encoder: Any) -> None:
+    def reach(layers: int) -> int:
+        """Pixels that a map's first place is moved by, through convolutions alone."""
+        config = replace(TINY, frame_size=64, encoder=encoder, encoder_layers=layers)
+        features = HierarchicalModel(config).encoder.features
+        x = torch.rand(1, 3, 64, 64, requires_grad=True)
+        maps = x
+        for layer in features[:-1]:
+            maps = layer(maps) if isinstance(layer, nn.Conv2d) else maps
+        maps[0, :, 0, 0].sum().backward()
+        assert x.grad is not None
+        return int(x.grad.abs().sum((0, 1, 3)).nonzero().max())
+
+    assert reach(3) > 2 * reach(0)
+    with pytest.raises(ValueError, match=r"encoder_layers is 1: must be 0 with .*'vgg'"):
+        ModelConfig(encoder="vgg", encoder_layers=1)
 
 
 @pytest.mark.parametrize(("size", "error"), [(POSE_DIM, pose_error), (6, mse), (34, mse)])

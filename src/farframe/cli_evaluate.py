@@ -88,10 +88,10 @@ def run_compare(args: Sequence[str]) -> list[Shown]:
     if parsed.chart_of and parsed.chart is None:
         raise UsageError("--chart-of says what --chart FILE.png draws: give that, too")
     things = list(compare(evaluations))
-    if parsed.json is not None:
-        write_tests(parsed.json, evaluations)
-        things.append(f"wrote {parsed.json}")
     if parsed.chart is not None:
         write_chart(parsed.chart, evaluations, quantity)
         things.append(f"wrote {parsed.chart}")
+    if parsed.json is not None:
+        write_tests(parsed.json, evaluations)
+        things.append(f"wrote {parsed.json}")
     return things

@@ -52,7 +52,7 @@ class ModelConfig:
     same with a spatial softmax at the end."""
     encoder_layers: int = 0
     """Further convolutions of the conv and the keypoint encoder, at their smallest map: cheap, and
-    they see the whole frame (what is articulated needs them; nothing for vgg)."""
+    each sees 16 pixels farther (of 64; what is articulated needs 3 or more; none for vgg)."""
     encoder_coords: bool = False
     """Give the encoder two more input channels with the pixel coordinates."""
     encoder_grey_in: bool = False
@@ -74,7 +74,7 @@ class ModelConfig:
     anchor_frame: Literal["first", "last"] = "first"
     """The given frame that predictions are drawn from: the first, as the original, or the last,
     which has seen most of what comes next. Training always draws from a clip's first frame, which
-    may be any, so a trained model's can be changed."""
+    may be any: a run may draw from another one than the run whose weights it starts from."""
     pred_cells: int = 21
     """LSTM cells in the predictor's stack: odd, at least 3."""
     pred_units: int = 0

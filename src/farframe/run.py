@@ -43,7 +43,7 @@ RESUMABLE = frozenset(
     | {f"train.{name}" for name in ("evaluate_every", "evaluate_clips", "evaluate_horizon")}
     | {f"train.{name}" for name in ("checkpoint_every", "checkpoint_secs")}
     | {f"train.{name}" for name in ("memory_limit", "micro_batch_size", "activation_checkpointing")}
-    | {"data.path", "data.workers", "data.cache", "model.anchor_frame", "name"}
+    | {"data.path", "data.workers", "data.cache", "name"}
 )
 """Fields that may differ when a run goes on: they don't change what is learned from a batch (but
 for noise, of the same kind), nor which batches there are (that ``data.path`` still holds the same

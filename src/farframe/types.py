@@ -113,11 +113,11 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Anchor:
-    """All that decoding needs of the first frame, computed once a clip.
+    """All that decoding needs of a given frame, in the paper the first, computed once a clip.
 
-    ``frame`` is the first frame itself, ``analogy`` the share of the analogy network's joint
+    ``frame`` is that frame itself, ``analogy`` the share of the analogy network's joint
     convolution that ``f_img(frame) - f_enc(enc)`` contributes; h8 is an eighth of h. ``places`` is
-    where the decoder's k parts are in the first frame (None without parts).
+    where the decoder's k parts are in it (None without parts).
     """
 
     frame: Float[Tensor, "b c h w"]

@@ -72,6 +72,10 @@ def test_train_evaluate_predict(
             [*fresh, "--mode", "individual", "--model.enc-size", "12"],
             "needs data with poses of 12 numbers, but those of data have 4",
         ),
+        (
+            [*fresh, "--mode", "epev_pose", "--model.enc-size", "12"],
+            "or another mode; --mode.pose-size 4 learns from these",
+        ),
     ):
         assert main(command) == 2
         assert message in capsys.readouterr().err

@@ -145,14 +145,26 @@ def test_curves_are_drawn_into_a_picture(
     assert main(["compare", str(a), str(b), "--chart", str(chart)]) == 0
     picture = np.asarray(Image.open(chart).convert("RGB")).astype(int)
     level = {}
-    for name in ("model", "linear", "copy_last"):  # the first's, the second's, and copying's line
+    for name in ("model", "oracle", "copy_last"):  # the first's, the second's, and copying's line
         rows, columns = np.nonzero(np.abs(picture - SUBJECTS[name]).sum(2) < 12)
         below = rows[rows > 70]  # under the title and the names
         assert np.ptp(columns[rows > 70]) > 400
         level[name] = np.median(below)
-    higher = level["linear"] - level["model"]
+    higher = level["oracle"] - level["model"]
     assert higher > 0
     assert level["copy_last"] - level["model"] == pytest.approx(higher / 3, abs=1.5)
+    for end in ("low", "high"):  # as of a few clips
+        changed = copy.deepcopy(stored("b", 18))
+        changed["curves"]["psnr"]["model"][end] = None
+        (b / "evaluation" / "evaluation.json").write_text(json.dumps(changed))
+        assert main(["compare", str(a), str(b), "--chart", str(chart)]) == 0
+    for mean in ([10**400] * 20, [], [1.0] * 19, "x" * 20, None, [[]] * 20):
+        changed["curves"]["psnr"]["model"]["mean"] = mean
+        (b / "evaluation" / "evaluation.json").write_text(json.dumps(changed))
+        capsys.readouterr()
+        assert main(["compare", str(a), str(b), "--chart", str(tmp_path / "no.png")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+        assert not (tmp_path / "no.png").exists()
     before = chart.read_bytes()
     for words, message in {
         "--chart x.gif": "give a name that ends in .png",

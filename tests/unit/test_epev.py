@@ -111,6 +111,22 @@ def test_every_frame_size(size: int, encoder: str) -> None:
     assert drawn.masks.shape == (1, 2, 1, size, size)
 
 
+@pytest.mark.parametrize("enc_norm", ["none", "l2", "batch"])
+def test_encoding_in_pieces_is_encoding_at_once(enc_norm: Any) -> None:
+    model = HierarchicalModel(replace(TINY, enc_norm=enc_norm))
+    frames = torch.rand(2, 35, 3, 32, 32)
+    whole = model.encode(frames)  # in training: batch norm takes the statistics of all frames
+    with torch.no_grad():
+        torch.testing.assert_close(model.encode(frames), whole)
+    model.eval()
+    whole = model.encode(frames)
+    seen: list[int] = []
+    model.encoder.register_forward_pre_hook(lambda _, args: seen.append(len(args[0])))
+    with torch.no_grad():
+        torch.testing.assert_close(model.encode(frames), whole)
+    assert seen == [32, 32, 6]
+
+
 @pytest.mark.parametrize("encoder", ["conv", "keypoint"])
 def test_more_layers_of_an_encoder_see_farther(encoder: Any) -> None:
     def reach(layers: int) -> int:

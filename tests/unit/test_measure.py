@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from farframe.config import ModelConfig
 from farframe.data.clips import ClipWindows
@@ -21,7 +22,7 @@ from farframe.evaluation.measure import Measuring, measure_batch, predict_clips,
 from farframe.evaluation.metrics import METRICS, mse, psnr
 from farframe.evaluation.subjects import BASELINES
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.types import Clip
+from farframe.types import Clip, Prediction
 from farframe.worlds.shapes import ShapesSource
 
 CONTEXT, HORIZON = 3, 6
@@ -77,7 +78,8 @@ def test_baselines_are_what_they_say(
             "oracle": model.decode(anchor, enc[:, 3:]).frames.clamp(0, 1),
         }
         prediction = model.predict(frames[:, :3], horizon=HORIZON)
-    for name, pictures in (shown | {"model": prediction.frames}).items():
+        shown["model"] = model.decode(anchor, prediction.enc_pred).frames.clamp(0, 1)
+    for name, pictures in shown.items():
         for quantity, metric in METRICS.items():
             expected = metric(pictures, truth).numpy()
             np.testing.assert_allclose(
@@ -121,6 +123,26 @@ def test_masks_are_held_against_the_labels(
             assert curves[f"model/{name}"][0, t] == pytest.approx(expected, abs=1e-6)
     unlabelled = replace(clip, labels={})
     assert "model/mask_iou" not in measured(model, [unlabelled])
+
+
+class Stranger(nn.Module):
+    """A model of someone else's that draws masks, but has no encodings."""
+
+    def __init__(self, model: HierarchicalModel) -> None:
+        super().__init__()
+        self.inner, self.config, self.device = model, model.config, model.device
+
+    def predict(self, *args: Any, **kwargs: Any) -> Prediction:
+        return self.inner.predict(*args, **kwargs)
+
+
+def test_masks_of_any_model_are_measured(windows: ClipWindows) -> None:
+    model, clips = model_of(CONFIG), [windows[3]]
+    asked = Measuring(baselines=("copy_last",), encodings=False)
+    found = measure_batch(Stranger(model), clips, CONTEXT, HORIZON, asked, 0).curves
+    expected = measured(model, clips)
+    for name in ("psnr", "mask_iou", "redrawn_iou"):
+        np.testing.assert_array_equal(found[f"model/{name}"], expected[f"model/{name}"])
 
 
 def test_several_samples_have_a_best_a_mean_and_a_worst(windows: ClipWindows) -> None:

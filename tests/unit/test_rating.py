@@ -131,6 +131,9 @@ def test_evaluations_are_judged_on_their_own_clips(
     assert main(f"{pair}/e4.json --out {tmp_path}/page4 --clips 2".split()) == 0
     key = json.loads((tmp_path / "page4" / "rating-key.json").read_text())
     assert key["b"]["run"] == str(tmp_path / "model")
+    shutil.copy(tmp_path / "e4.json", tmp_path / "model" / "evaluation.json")  # as export does
+    words = f"study rating truth {tmp_path}/model --data shapes --split all --horizon 3 --clips 2"
+    assert main([*words.split(), "--out", str(tmp_path / "page5")]) == 0
     capsys.readouterr()
     assert main(f"{pair}/e3.json --out {tmp_path}/page".split()) == 2
     assert "are not of one protocol" in capsys.readouterr().err

@@ -78,8 +78,8 @@ def test_what_is_drawn_from_may_be_another_frame(started: Path) -> None:
     found = created(replace(config, model=model)).model
     assert found.config.anchor_frame == "last"
     assert same(found, farframe.load(started / "run"))
-    going_on = tiny().resumed({"model.anchor_frame": "last"})
-    assert going_on.model == replace(tiny().model, anchor_frame="last")
+    with pytest.raises(ValueError, match=r"model.anchor_frame is 'last', but the run was started"):
+        tiny().resumed({"model.anchor_frame": "last"})
 
 
 def test_a_fresh_predictor_may_be_another(started: Path) -> None:

@@ -17,6 +17,7 @@ from farframe.evaluation.features import described
 from farframe.evaluation.options import PROTOCOLS
 from farframe.evaluation.quantities import QUANTITIES
 from farframe.evaluation.setting import Setting
+from farframe.evaluation.subjects import hierarchical
 from farframe.evaluation.table import quantities
 from farframe.run import git_hash
 
@@ -52,10 +53,18 @@ def card(at: Setting, evaluation: Evaluation) -> dict[str, Any]:
             "clips": evaluation.clips,
             "ids": evaluation.ids,
         },
-        "measures": {name: QUANTITIES[name].meaning for name in quantities(evaluation)},
+        "measures": {name: _meaning(name, at) for name in quantities(evaluation)},
         "features": described(at.what.metrics, at.what.fvd, at.what.fvd_context, at.what.finder),
         MADE: _made(at),
     }
+
+
+def _meaning(name: str, at: Setting) -> str:
+    """What a quantity is; overlap with what is redrawn depends on the frame that is drawn from."""
+    meaning, model = QUANTITIES[name].meaning, hierarchical(at.model)
+    if name == "redrawn_iou" and model is not None and model.config.anchor_frame == "last":
+        return f"{meaning}; with the last given frame for the first"
+    return meaning
 
 
 def _made(at: Setting) -> dict[str, Any]:

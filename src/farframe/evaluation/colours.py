@@ -15,3 +15,8 @@ SUBJECTS: Mapping[str, Colour] = {
     "oracle": (42, 157, 143),
 }
 """Of each subject's line."""
+RUNS: tuple[Colour, ...] = (
+    *((31, 95, 191), (209, 73, 91), (42, 157, 143), (224, 138, 30)),
+    *((141, 108, 171), (120, 94, 60), (214, 97, 168), (90, 130, 20)),
+)
+"""Of runs that are drawn together, in their order."""

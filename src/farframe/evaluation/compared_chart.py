@@ -5,22 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from farframe.evaluation.colours import SUBJECTS, Colour
+from farframe.evaluation.colours import RUNS, SUBJECTS, Colour
 from farframe.evaluation.compare import Stored
 from farframe.evaluation.plot import Series, plot
 from farframe.evaluation.quantities import QUANTITIES
 from farframe.evaluation.quantities import SUBJECTS as SUBJECTS_SHOWN
 from farframe.video import write_png
 
-RUNS: tuple[Colour, ...] = (
-    SUBJECTS["model"],
-    SUBJECTS["linear"],
-    SUBJECTS["oracle"],
-    (128, 90, 170),
-    (120, 110, 90),
-)
-"""Of the evaluations' lines, in their order."""
 COPYING = "copy_last"
 
 
@@ -33,11 +26,12 @@ def write_chart(path: Path, evaluations: Sequence[Stored], quantity: str) -> Non
     """
     if path.suffix.lower() != ".png":
         raise ValueError(f"--chart {path} is no picture: give a name that ends in .png")
-    if len(evaluations) > len(RUNS):
-        raise ValueError(f"--chart draws up to {len(RUNS)} evaluations, not {len(evaluations)}")
+    free = [colour for colour in RUNS if colour != SUBJECTS[COPYING]]
+    if len(evaluations) > len(free):
+        raise ValueError(f"--chart draws up to {len(free)} evaluations, not {len(evaluations)}")
     series = [
         _line(evaluation, quantity, "model", evaluation.title, colour)
-        for evaluation, colour in zip(evaluations, RUNS, strict=False)
+        for evaluation, colour in zip(evaluations, free, strict=False)
     ]
     told, first = QUANTITIES[quantity], evaluations[0]
     if COPYING in first.content["curves"][quantity]:
@@ -54,18 +48,25 @@ def write_chart(path: Path, evaluations: Sequence[Stored], quantity: str) -> Non
 def _line(
     evaluation: Stored, quantity: str, subject: str, name: str, colour: Colour, width: float = 1.8
 ) -> Series:
-    curves = evaluation.content.get("curves", {})
+    curves, length = evaluation.content.get("curves", {}), evaluation.card["horizon"]
     try:
         curve = curves[quantity][subject]
-        mean, low, high = (
-            [math.nan if value is None else float(value) for value in curve[part]]
-            for part in ("mean", "low", "high")
+        mean = _numbers(curve["mean"], length)
+        low, high = (
+            () if curve[end] is None else _numbers(curve[end], length) for end in ("low", "high")
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         there = ", ".join(curves) if isinstance(curves, dict) else ""
         raise ValueError(
             f"{evaluation.path} has no curve of {quantity}; it has {there or 'none'} "
             "(--chart-of names another)"
         ) from None
-    frames = range(1, len(mean) + 1)
+    frames = range(1, length + 1)
     return Series(name=name, colour=colour, x=frames, y=mean, low=low, high=high, width=width)
+
+
+def _numbers(values: Any, length: int) -> list[float]:
+    """Those of every frame, NaN where no clip counts."""
+    if not isinstance(values, list) or len(values) != length:
+        raise ValueError
+    return [math.nan if value is None else float(value) for value in values]

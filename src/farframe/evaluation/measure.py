@@ -16,7 +16,7 @@ from farframe.evaluation.found import JUDGED, Sought
 from farframe.evaluation.fvd import FVD
 from farframe.evaluation.metrics import METRICS
 from farframe.evaluation.quantities import QUANTITIES, key
-from farframe.evaluation.subjects import BASELINES, Scene, labels
+from farframe.evaluation.subjects import BASELINES, Scene, hierarchical, labels
 from farframe.models.video_model import Predicted, VideoModel
 from farframe.types import Clip
 
@@ -138,7 +138,8 @@ def _of_masks(
     truth = torch.from_numpy(found[:, : at.frames.shape[1]] > 127).to(masks.device)
     if truth.shape[2:] != masks.shape[2:]:
         return {}
-    anchor = at.drawing.anchor_index(at.context)
+    model = hierarchical(at.model)
+    anchor = model.anchor_index(at.context) if model else 0
     now, before = truth[:, at.context :], truth[:, anchor : anchor + 1]
     return {"mask_iou": _iou(masks, now), "redrawn_iou": _iou(masks, now | before)}
 

@@ -15,6 +15,7 @@ from farframe.evaluation.colours import INK, PAGE, RULE, SOFT, Colour
 
 WIDTH, HEIGHT = 620, 380
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 18, 70, 46
+_MARGIN, _LEGEND, _ROW = 16, 46, 18  # middle of the names' first row, and how far the next is below
 _FINE = 3  # drawn so many times as large, and then reduced: lines without jaggies
 
 Place = tuple[float, float]
@@ -54,7 +55,7 @@ def plot(
     spots = [x for s in series for x in s.x]
     first, last = min(spots), max(spots)
     far = last > LINEAR
-    at = _scale(first, last, ticks, far)
+    at = _scale(first, last, ticks, far, _TOP + _places(series)[-1][1] - _LEGEND)
     names = decades(last) if far else round_frames(last)
     _axes(draw, at, ticks, [frame for frame in names if frame >= first], (first, last))
     for line in reversed(series):  # the first is drawn last, over the others
@@ -64,15 +65,15 @@ def plot(
 
 
 def _scale(
-    first: int, last: int, ticks: Sequence[float], far: bool
+    first: int, last: int, ticks: Sequence[float], far: bool, top: float
 ) -> Callable[[int, float], Place]:
     """From a frame and a value to a place in the large picture."""
-    wide, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
+    wide, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - top - _BOTTOM
 
     def at(x: int, y: float) -> Place:
         gone, whole = (x / first, last / first) if far else (x - first, max(last - first, 1))
         share = math.log(gone) / (math.log(whole) or 1.0) if far else gone / whole
-        down = _TOP + tall * (1 - (y - ticks[0]) / (ticks[-1] - ticks[0]))
+        down = top + tall * (1 - (y - ticks[0]) / (ticks[-1] - ticks[0]))
         return (_LEFT + wide * share) * _FINE, down * _FINE
 
     return at
@@ -119,14 +120,26 @@ def _line(
 
 
 def _words(draw: ImageDraw.ImageDraw, title: str, x_title: str, series: Sequence[Series]) -> None:
-    draw.text((16 * _FINE, 14 * _FINE), title, INK, _font(15), anchor="lt")
+    draw.text((_MARGIN * _FINE, 14 * _FINE), title, INK, _font(15), anchor="lt")
     middle = (_LEFT + (WIDTH - _LEFT - _RIGHT) / 2) * _FINE
     draw.text((middle, (HEIGHT - 8) * _FINE), x_title, SOFT, _font(12), anchor="mb")
-    x, y = 16.0 * _FINE, 46.0 * _FINE
-    for line in series:
+    for line, place in zip(series, _places(series), strict=True):
+        x, y = (end * _FINE for end in place)
         draw.line([(x, y), (x + 18 * _FINE, y)], line.colour, round(line.width * 1.3 * _FINE))
         draw.text((x + 24 * _FINE, y), line.name, INK, _font(12), anchor="lm")
-        x += 24 * _FINE + _font(12).getlength(line.name) + 16 * _FINE
+
+
+def _places(series: Sequence[Series]) -> list[Place]:
+    """Where each line's name stands: in as many rows as they need."""
+    found: list[Place] = []
+    x, y = float(_MARGIN), float(_LEGEND)
+    for line in series:
+        wide = 24 + _font(12).getlength(line.name) / _FINE
+        if x > _MARGIN and x + wide > WIDTH - _MARGIN:
+            x, y = float(_MARGIN), y + _ROW
+        found.append((x, y))
+        x += wide + _MARGIN
+    return found
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -75,7 +75,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         1,
         3,
         "decoder's mask above 0.5 against the union of the label's masks of the same frame and of "
-        "the one that is drawn from: all that can't be taken from there",
+        "the first one: all that can't be taken from the first frame",
     ),
     "arm_iou": Quantity(
         "arm IoU",

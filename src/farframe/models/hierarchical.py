@@ -1,7 +1,7 @@
 """The model: four verbs over three networks. Read this file first.
 
 ``encode`` frames, ``rollout`` encodings into the future, and ``decode`` any of them against the
-``anchor`` of the first frame. No pixel is ever fed back, so frame 1,000 can be drawn without
+``anchor`` of a given frame. No pixel is ever fed back, so frame 1,000 can be drawn without
 drawing 1 to 999, and a rollout without drawing anything. ``predict`` is the four in a row.
 """
 
@@ -36,6 +36,8 @@ def frames_at_once(device: str, clips: int = 1) -> int:
 class HierarchicalModel(nn.Module):
     """Encoder, predictor and decoder of "Hierarchical Long-term Video Prediction"."""
 
+    counted_for: str = ""
+    """Kind of device whose memory is counted, on tensors without numbers ("": this is real)."""
     checkpointing: int = 0
     """Frames of each clip whose activations training holds at once (0: all; ``recompute.py``)."""
 
@@ -57,7 +59,8 @@ class HierarchicalModel(nn.Module):
         if torch.is_grad_enabled() or self.encoder.training:
             enc = self.encoder(flat, len(frames) * self.checkpointing)
         else:
-            enc = torch.cat([self.encoder(x) for x in flat.split(frames_at_once(flat.device.type))])
+            at_once = frames_at_once(self.counted_for or flat.device.type)
+            enc = torch.cat([self.encoder(x) for x in flat.split(at_once)])
         return enc.unflatten(0, frames.shape[:2])
 
     def anchor(

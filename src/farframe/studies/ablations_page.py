@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from farframe.evaluation.charts import Line, line_chart
+from farframe.evaluation.colours import RUNS
 from farframe.evaluation.html_file import (
     certainty,
     heading,
@@ -25,7 +26,6 @@ from farframe.evaluation.table import between
 from farframe.evaluation.tally import Estimate
 from farframe.presets_ablations import BASE
 from farframe.studies.ablations_numbers import SHOWN, AblationsStudy, Number
-from farframe.studies.ablations_pictures import COLOURS
 
 _STYLE = """
 .stacked td .ci, .stacked td .apart { display: block; margin: 0; font-size: 12px; }
@@ -52,7 +52,7 @@ def write_page(path: Path, study: AblationsStudy, strips: Path) -> None:
     }
     with Image.open(strips) as image:
         sheet = png(np.asarray(image))
-    colours = "".join(f".a{n} {{ color: rgb{colour}; }}" for n, colour in enumerate(COLOURS))
+    colours = "".join(f".a{n} {{ color: rgb{colour}; }}" for n, colour in enumerate(RUNS))
     text = "The same training without one thing or another, on the same frames of the same clips."
     body = [
         heading(title, text, chips),

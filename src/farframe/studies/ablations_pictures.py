@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from farframe.evaluation.colours import Colour
+from farframe.evaluation.colours import RUNS
 from farframe.evaluation.evaluate import resting
 from farframe.evaluation.examples import spread
 from farframe.evaluation.measure import predict_clips, seed_noise
@@ -20,11 +20,6 @@ from farframe.evaluation.table import STEPS
 from farframe.studies.ablations_numbers import AblationsStudy
 from farframe.video import pictures, strip, write_png
 
-COLOURS: tuple[Colour, ...] = (
-    *((31, 95, 191), (209, 73, 91), (42, 157, 143), (224, 138, 30)),
-    *((141, 108, 171), (120, 94, 60), (214, 97, 168), (90, 130, 20)),
-)
-"""Of the base, and of the ablations in their order."""
 CHARTS = ("psnr", "sharpness")
 
 Cells = list[UInt8[np.ndarray, "h w 3"] | None]
@@ -85,7 +80,7 @@ def _series(study: AblationsStudy, name: str, what: str, number: int) -> Series:
     values = result.evaluation.tally.mean(key("model", what)).tolist()
     return Series(
         name=name,
-        colour=COLOURS[number % len(COLOURS)],
+        colour=RUNS[number % len(RUNS)],
         x=list(range(result.later + 1, study.horizon + 1)),
         y=values,
         width=1.6 if number else 2.6,

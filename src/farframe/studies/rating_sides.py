@@ -88,8 +88,8 @@ def sides(a: str, b: str, options: RatingOptions, device: str) -> tuple[Side, Si
 
 
 def _evaluated(path: Path) -> bool:
-    """Whether a path is an evaluation's file or folder."""
-    return path.suffix == ".json" or (path / NAME).is_file()
+    """Whether a path is an evaluation's file or folder, and not a model that has one beside it."""
+    return path.suffix == ".json" or ((path / NAME).is_file() and not is_exported(path))
 
 
 def _as_evaluated(stored: Sequence[Stored], options: RatingOptions) -> RatingOptions:

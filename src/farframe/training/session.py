@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -283,12 +283,14 @@ def _checked_data(
         f"must be 0 (use no actions) or {source.action_dim}, the size of the actions in "
         f"{config.data.path}",
     )
+    fits = any(field.name == "pose_size" for field in fields(config.mode)) and source.pose_dim
+    way = f"; --mode.pose-size {source.pose_dim} learns from these" if fits else ""
     check(
         config.mode.pose_dim in (0, source.pose_dim),
         "mode",
         config.mode.tag,
         f"needs data with poses of {config.mode.pose_dim} numbers, but those of {config.data.path} "
-        f"have {source.pose_dim}: choose data with such poses, or another mode",
+        f"have {source.pose_dim}: choose data with such poses, or another mode{way}",
     )
     if world.share(fingerprint) != fingerprint:
         raise ValueError(

@@ -116,7 +116,7 @@ class TrainingState:
     def compile(self, backend: str = "inductor") -> None:
         """Compile the networks in place: names of weights stay what they are.
 
-        Shapes never change in training, and guarding against it makes the predictor, which is
+        Shapes hardly change in training, and guarding against it makes the predictor, which is
         called with views of other tensors, compile anew until torch gives up.
         """
         model = self.model

@@ -55,7 +55,7 @@ def step_memory(
 
     ``in_parts`` if those are a part of a batch, so that sums of gradients stay from one to another.
     """
-    mode, nets = config.hierarchical()[1], _networks(config)
+    mode, nets = config.hierarchical()[1], _networks(config, device)
     weights = sum(x.nbytes for x in (*nets.parameters(), *nets.buffers()))
     moved = sum(p.nbytes for group in mode.groups(nets).values() for p in group.parameters())
     frames = config.data.sequence_length
@@ -110,13 +110,14 @@ def _evaluation(config: RunConfig, nets: Networks, device: str) -> int:
     return seen.peak
 
 
-def _networks(config: RunConfig) -> Networks:
+def _networks(config: RunConfig, device: str) -> Networks:
     sizes, mode = config.hierarchical()
     with torch.device("meta"):
         model = _OneStep(sizes)
     # Apart: what a mode reads for its losses it may keep, and must have with numbers.
     nets = Networks(model, mode.extra_networks(sizes)).to("meta")
     nets.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    model.counted_for = device
     model.checkpointing = config.train.activation_checkpointing
     return nets.train()
 

@@ -32,8 +32,8 @@ from farframe.pretrained.commands import evaluate_command, train_command, wrappe
 from farframe.pretrained.curve import course_of
 from farframe.pretrained.export import ExportOptions, export_run
 from farframe.pretrained.folder import ABOUT, WEIGHTS, narrowed, read_about
-from farframe.pretrained.origins import origin_of, portable
-from farframe.run import find, load_config
+from farframe.pretrained.origins import origin_of, portable, runs_before
+from farframe.run import find, load_config, write_config
 from farframe.training.starting import read_start
 
 FILES = {"config.json", "model.safetensors", "evaluation.json", "clips.csv", "training.csv"}
@@ -295,6 +295,29 @@ def test_the_training_command_makes_the_run_again(name: str) -> None:
         _, again = parse_train(words[3:], preset, "farframe train")
         assert replace(again, data=replace(again.data, path=config.data.path)) == config
     assert train_command(replace(preset, name="my own")) == ""
+
+
+def test_the_card_tells_of_the_runs_before(run: Path, tmp_path: Path) -> None:
+    config = load_config(run)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder, start in ((first, ""), (second, str(first))):
+        folder.mkdir()
+        train = replace(config.train, start_from=start, steps=7)
+        write_config(folder, replace(config, train=train), "")
+    after = replace(config, train=replace(config.train, start_from=str(second)))
+    commands = [train_command(before, name) for name, before in runs_before(after)]
+    assert [words.partition(" --out ")[2].split()[0] for words in commands] == ["first", "second"]
+    assert all("--train.steps 7" in words for words in commands)
+    assert "--train.start-from first" in commands[1]
+    assert runs_before(config) == []
+    loop = replace(config, train=replace(config.train, start_from=str(first)))
+    write_config(first, loop, "")
+    assert 0 < len(runs_before(loop)) < 100
+    shutil.copytree(run, tmp_path / "third")
+    write_config(tmp_path / "third", after, "")
+    export_run(tmp_path / "third", tmp_path / "made", ExportOptions())
+    card = (tmp_path / "made" / "README.md").read_text()
+    assert card.index("--out first") < card.index("--out second") < card.index("--out RUN")
 
 
 def test_the_evaluation_command_measures_the_same(half: Path) -> None:

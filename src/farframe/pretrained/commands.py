@@ -13,7 +13,7 @@ DATA, RUN = "DATA", "RUN"
 """What stands in a command for a folder of the reader's own."""
 
 
-def train_command(config: RunConfig) -> str:
+def train_command(config: RunConfig, out: str = RUN) -> str:
     """`farframe train ...` with every option that is not the preset's; empty if it has no preset.
 
     Its weights start where the run's did only if the files that the options name are there.
@@ -22,7 +22,7 @@ def train_command(config: RunConfig) -> str:
     if preset is None:
         return ""
     data = [] if config.data.path == preset.config.data.path != "" else ["--data", DATA]
-    words = ["farframe", "train", config.name, *data, "--out", RUN]
+    words = ["farframe", "train", config.name, *data, "--out", out]
     for key, value in preset.config.changes(config).items():
         if key == "mode":
             words += ["--mode", value["tag"]]

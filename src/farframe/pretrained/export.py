@@ -32,7 +32,7 @@ from farframe.pretrained.folder import (
 )
 from farframe.pretrained.model_card import Material, model_card
 from farframe.pretrained.names import ABOUT
-from farframe.pretrained.origins import origin_of, portable
+from farframe.pretrained.origins import origin_of, portable, runs_before
 from farframe.run import CONFIG, Found, find, load_config, stored_fingerprint
 from farframe.training.checkpoint import read_tensors
 
@@ -119,6 +119,7 @@ def _files(found: Found, name: str, options: ExportOptions) -> tuple[dict[str, b
         about=about,
         config=portable(config),
         numbers=sum(tensor.numel() for tensor in tensors.values()),
+        before=runs_before(config),
         git=record["git"] or "",
         evaluation=evaluation,
         course=course,

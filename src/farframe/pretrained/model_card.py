@@ -27,6 +27,8 @@ class Material:
     config: RunConfig
     numbers: int
     """Weights of the networks."""
+    before: Sequence[tuple[str, RunConfig]]
+    """The runs whose weights it started from, one after the other, by their folders' names."""
     git: str
     """Commit that trained it; empty if none is known."""
     evaluation: Stored | None
@@ -100,8 +102,9 @@ def _data(of: Material) -> Iterator[str]:
 
 def _training(of: Material) -> Iterator[str]:
     command = train_command(of.config)
+    commands = [train_command(config, name) for name, config in of.before] + [command]
     yield "## Training"
-    yield _code(command) if command else "`config.json` has every option."
+    yield _code(*commands) if all(commands) else "`config.json` has every option."
     if of.course is None:
         return
     shown = [row for row in of.course.rows if "val/psnr" in row]
@@ -200,5 +203,5 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _code(command: str) -> str:
-    return f"```\n{wrapped(command)}\n```"
+def _code(*commands: str) -> str:
+    return "\n".join(("```", *(wrapped(command) for command in commands), "```"))

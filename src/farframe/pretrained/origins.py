@@ -12,8 +12,10 @@ from typing import Any, cast
 
 from farframe.data.writing import RECORD
 from farframe.pretrained.commands import DATA
-from farframe.run import RunConfig
+from farframe.run import CONFIG, RunConfig, load_config
 from farframe.worlds.catalogue import WORLDS
+
+_LONGEST = 16  # a run that starts from itself, or a chain of such, has no first one
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,23 @@ def portable(config: RunConfig) -> RunConfig:
     start, encoder = (Path(p).name for p in (config.train.start_from, config.train.encoder_weights))
     train = replace(config.train, start_from=start, encoder_weights=encoder)
     return replace(config, data=replace(config.data, path=path), train=train)
+
+
+def runs_before(config: RunConfig) -> list[tuple[str, RunConfig]]:
+    """Names of the runs' folders whose weights a run started from, the first one first, and what
+    they were; as far back as they are still there.
+    """
+    found: list[tuple[str, RunConfig]] = []
+    while config.train.start_from and len(found) < _LONGEST:
+        folder = Path(config.train.start_from)
+        if not (folder / CONFIG).is_file():
+            break
+        try:
+            config = load_config(folder)
+        except ValueError:
+            break
+        found.insert(0, (folder.name, portable(config)))
+    return found
 
 
 def origin_of(config: RunConfig, fingerprint: str) -> Origin:

@@ -92,6 +92,16 @@ _ROBOT_PUSH = RunConfig(
 )
 """Poses say where the arm is; --mode.lpips-weight 0.02 keeps toys sharp: docs/recipes.md."""
 
+_HUMANS = replace(
+    _ROBOT_PUSH,
+    name="humans",
+    model=replace(_ROBOT_PUSH.model, context_frames=5, enc_size=64, encoder_layers=3),
+    data=DataConfig(path="", sequence_length=24, batch_size=24, hue_jitter=0.1),
+    train=replace(_ROBOT_PUSH.train, evaluate_horizon=20),
+    mode=replace(_ROBOT_PUSH.mode, decode_frames=2, pose_size=34, pose_weight=3.0),
+)
+"""Joints say where limbs are (`farframe data make humans --poses joints`)."""
+
 _VIDEO = RunConfig(
     name="video",
     model=replace(_RECIPE, encoder="vgg"),
@@ -142,6 +152,7 @@ PRESETS: dict[str, Preset] = {
         Preset(_SHAPES, "bouncing shapes, 64x64, for a thousand frames: some 20 minutes on a CPU"),
         Preset(_VIDEO_SMALL, "your videos, 64x64, a small network: an hour on a CPU or one GPU"),
         Preset(_ROBOT_PUSH, "a robot's actions and poses, 64x64, a small network: CPU hours"),
+        Preset(_HUMANS, "people and their joints, 64x64, a small network: CPU hours"),
         Preset(_VIDEO, "your videos, 64x64, networks of the original's size: for a GPU"),
         Preset(_DEBUG, "bouncing shapes, everything tiny: seconds, to see that all works"),
         Preset(_SVG_SMALL, "the baseline SVG-LP (docs/baselines.md) on your videos, 64x64"),

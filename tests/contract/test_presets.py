@@ -28,18 +28,21 @@ def brought(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("data")
     clip = ShapesSource(clips=1, length=90, frame_size=32, seed=0).read(0, range(90))
     write_video(folder / "video.mp4", pictures(clip.frames), 10.0)
-    (folder / "records").mkdir()
-    controls = {"actions": np.ones((90, 5), np.float32), "poses": np.ones((90, 12), np.float32)}
-    for split in ("train", "validation"):
-        write_tfrecords(folder / "records" / f"{split}.tfrecord", [replace(clip, **controls)] * 2)
-    return {"auto": folder / "video.mp4", "tfrecord": folder / "records"}
+    for name, widths in {"records": (5, 12), "joints": (0, 34)}.items():
+        (folder / name).mkdir()
+        actions, poses = (np.ones((90, width), np.float32) for width in widths)
+        acting = replace(clip, actions=actions, poses=poses)
+        for split in ("train", "validation"):
+            write_tfrecords(folder / name / f"{split}.tfrecord", [acting] * 2)
+    records, joints = folder / "records", folder / "joints"
+    return {"auto": folder / "video.mp4", "tfrecord": records, "12": records, "34": joints}
 
 
 def shrunk(config: RunConfig, brought: dict[str, Path]) -> RunConfig:
     """The same run with everything that only costs time made small, starting from chance."""
     context, kind = config.model.context_frames, config.data.kind
     if kind == "auto" and config.mode.pose_dim:
-        kind = "tfrecord"  # a video has no poses
+        kind = str(config.mode.pose_dim)  # a video has no poses
     small = {"frame_size": 32, "width": 2, "enc_size": config.mode.pose_dim or 4, "pred_cells": 3}
     small |= {"units": 4, "noise_size": 2}
     known = {field.name for field in fields(config.model)}

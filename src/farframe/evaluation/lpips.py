@@ -24,7 +24,8 @@ from farframe.models.cells import full_precision
 
 Net = Literal["alex", "vgg"]
 
-CHUNK = 64  # pairs of frames at once: bounds memory
+AT_ONCE = {"cpu": 8}  # pairs of frames, to bound memory; of more VGG's maps don't fit a CPU's cache
+AT_ONCE_ELSEWHERE = 64
 _SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 _ALEX = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))  # stride and padding of AlexNet's convolutions
 _ALEX_POOLED = (1, 2)  # convolutions that a 3x3 max pool of stride 2 comes before
@@ -68,10 +69,11 @@ class LPIPS:
             ValueError: if frames are too small for the network.
         """
         _check(pred, truth)
+        at_once = AT_ONCE.get(pred.device.type, AT_ONCE_ELSEWHERE)
         with exact(pred.device):
             pairs = zip(
-                pred.flatten(0, 1).float().split(CHUNK),
-                truth.flatten(0, 1).float().split(CHUNK),
+                pred.flatten(0, 1).float().split(at_once),
+                truth.flatten(0, 1).float().split(at_once),
                 strict=True,
             )
             return torch.cat([self._distance(p, t) for p, t in pairs]).view(pred.shape[:2])

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.signal import correlate
 from skimage.measure import block_reduce
 
-from farframe.evaluation.lpips import LPIPS, Net
+from farframe.evaluation.lpips import AT_ONCE, LPIPS, Net
 from farframe.interop.feature_cache import LPIPS as KEPT
 
 ALEX = [(11, 3, 6), (5, 6, 5), (3, 5, 4), (3, 4, 4), (3, 4, 3)]  # kernel, channels in and out
@@ -100,7 +100,7 @@ def test_equal_frames_are_at_no_distance_and_order_does_not_matter(net: Net) -> 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     small, (a, b) = network("alex"), torch.rand(2, 3, 4, 3, 32, 32)
     whole = small(a, b)
-    monkeypatch.setattr("farframe.evaluation.lpips.CHUNK", 5)
+    monkeypatch.setitem(AT_ONCE, "cpu", 5)
     torch.testing.assert_close(small(a, b), whole)
 
 

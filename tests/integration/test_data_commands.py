@@ -68,36 +68,50 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 STOPPED = """
-import os, sys
+import os, sys, time
 from pathlib import Path
 from farframe import cli
 from farframe.data import writing
 
-number, words = int(sys.argv[1]), sys.argv[2:]
-out, real = Path(words[-1]), writing.wait
-there = len(list(out.glob('*.tfrecord')))
+number, enough, words = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+out, real_wait, real_run = Path(words[-1]), writing.wait, writing._Worker.run
+
+
+def there():
+    return len(list(out.glob('*.tfrecord'))) >= enough
 
 
 def wait(waiting, timeout):
-    done = real(waiting, timeout=0.01)
-    if len(list(out.glob('*.tfrecord'))) > there + 1:
+    done = real_wait(waiting, timeout=0.01)
+    if there():
         os.killpg(0, number)
     return done
 
 
-writing.wait = wait
-sys.exit(cli.main(words))
+def run(shard):  # in a process that writes: nothing more is written until all are stopped
+    while there():
+        time.sleep(0.01)
+        if writing._Worker.stop.is_set():
+            raise InterruptedError(0, 'stopped')
+    real_run(shard)
+
+
+writing.wait, writing._Worker.run = wait, run
+if __name__ == '__main__':
+    sys.exit(cli.main(words))
 """
 
 
 def test_interrupted_making_goes_on_and_ends_equal(tmp_path: Path) -> None:
-    """Interrupted, then killed, each time with two more files: the processes that write, too."""
+    """Interrupted, then killed, each time with some more files: the processes that write, too."""
     words = ["data", "make", "shapes", "--clips", "32", "--clip-length", "40", "--shard-clips", "4"]
     words += ["--processes", "2", "--out"]
-    parts = str(tmp_path / "parts")
+    parts, script = tmp_path / "parts", tmp_path / "stopped.py"
+    script.write_text(STOPPED)
     for stop in (signal.SIGINT, signal.SIGKILL):
+        enough = len(list(parts.glob("*.tfrecord"))) + 2
         done = subprocess.run(
-            [sys.executable, "-c", STOPPED, str(int(stop)), *words, parts],
+            [sys.executable, script, str(int(stop)), str(enough), *words, parts],
             capture_output=True,
             start_new_session=True,
             text=True,
@@ -105,8 +119,9 @@ def test_interrupted_making_goes_on_and_ends_equal(tmp_path: Path) -> None:
         assert done.returncode == (130 if stop is signal.SIGINT else -stop)
         if stop is signal.SIGINT:
             assert done.stderr == "farframe: interrupted\n"
+        assert enough <= len(list(parts.glob("*.tfrecord"))) < 10
     assert main([*words, str(tmp_path / "whole")]) == 0
-    assert main([*words, parts]) == 0
+    assert main([*words, str(parts)]) == 0
     one, other = (
         {p.name: p.read_bytes() for p in (tmp_path / name).glob("[!.]*")}
         for name in ("whole", "parts")

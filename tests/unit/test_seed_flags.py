@@ -221,9 +221,9 @@ def test_advice_can_be_followed() -> None:
     """Messages that a run of the seed can meet name no option that it doesn't have.
 
     It meets none of the splits by hash and time, of ``evaluate_every``, of
-    micro-batches, and of softmotion's cameras.
+    micro-batches, of softmotion's cameras, and of poses of another width.
     """
-    others = {"--data.split", "--data.camera"}
+    others = {"--data.split", "--data.camera", "--mode.pose-size"}
     others |= {"--train.evaluate-every", "--train.evaluate-horizon"}
     others |= {"--train.activation-checkpointing", "--train.fresh-predictor"}
     files = ["training/*.py", "data/tfrecord*.py", "data/clips.py", "data/loader.py", "run.py"]

@@ -68,7 +68,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
 
 
 STOPPED = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from farframe import cli
 from farframe.data import writing
@@ -98,6 +98,7 @@ def run(shard):  # in a process that writes: nothing more is written until all a
 
 writing.wait, writing._Worker.run = wait, run
 if __name__ == '__main__':
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
     sys.exit(cli.main(words))
 """
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farframe.models.cells import LSTMCell
+from farframe.models.decoder import joined
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.models.predictor import Predictor, Stepper
 from farframe.types import Anchor, Decoded, PredictorState
@@ -55,14 +56,7 @@ class Stepwise(HierarchicalModel):
             self.decoder(self.decoder.anchor(anchor.frame, anchor.enc), enc[:, t : t + 1])
             for t in range(enc.shape[1])
         ]
-        return Decoded(
-            frames=torch.cat([d.frames for d in drawn], 1),
-            masks=torch.cat([d.masks for d in drawn], 1),
-            features=(
-                torch.cat([d.features[0] for d in drawn], 1),
-                torch.cat([d.features[1] for d in drawn], 1),
-            ),
-        )
+        return joined(drawn)
 
 
 class CellByCell(Predictor):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from farframe.bench_stepwise import Stepwise
 from farframe.config import ModelConfig
 from farframe.models.cells import LSTMCell
-from farframe.models.hierarchical import HierarchicalModel, frames_at_once
+from farframe.models.hierarchical import HierarchicalModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,9 +113,7 @@ def _rollouts(model: HierarchicalModel, work: Work) -> dict[str, Way]:
         enc_pred = model.rollout(enc, actions, context_frames=context, horizon=steps).enc_pred
         if not drawn:
             return enc_pred
-        chunk = frames_at_once(enc_pred.device.type, count)  # as predict does
-        chunks = enc_pred[:, -drawn:].split(chunk, 1)
-        return torch.cat([model.decode(anchor, part).frames for part in chunks], 1)
+        return model.draw(anchor, enc_pred[:, -drawn:])[0]
 
     return {
         "draw all frames": Way(lambda: roll(steps)),

@@ -76,19 +76,20 @@ def run_compare(args: Sequence[str]) -> list[Shown]:
     """Do what `farframe compare ARGS` asks for and return what to show."""
     parsed = parse(CompareArgs, args, "farframe compare")
     from farframe.evaluation.compare import compare, read_evaluation, write_tests
-    from farframe.evaluation.compared_chart import write_chart
     from farframe.evaluation.quantities import QUANTITIES
 
     if len(parsed.evaluations) < 2:
         raise UsageError("name two evaluations or more (see farframe compare --help)")
-    evaluations = [read_evaluation(path) for path in parsed.evaluations]
     quantity = parsed.chart_of or "psnr"
     if quantity not in QUANTITIES:
         raise UsageError(unknown("--chart-of", quantity, QUANTITIES))
     if parsed.chart_of and parsed.chart is None:
         raise UsageError("--chart-of says what --chart FILE.png draws: give that, too")
+    evaluations = [read_evaluation(path) for path in parsed.evaluations]
     things = list(compare(evaluations))
     if parsed.chart is not None:
+        from farframe.evaluation.compared_chart import write_chart  # draws with Pillow
+
         write_chart(parsed.chart, evaluations, quantity)
         things.append(f"wrote {parsed.chart}")
     if parsed.json is not None:

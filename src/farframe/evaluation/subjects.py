@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from farframe.data.reader import collate
-from farframe.models.hierarchical import HierarchicalModel, frames_at_once
+from farframe.models.hierarchical import HierarchicalModel
 from farframe.models.video_model import VideoModel
 from farframe.types import Clip
 
@@ -63,12 +63,10 @@ class Scene:
 
     def draw(self, enc: Float[Tensor, "b n e"]) -> Float[Tensor, "b n c h w"]:
         """Frames in [0, 1] that the model draws of encodings."""
-        chunk = frames_at_once(enc.device.type, len(enc))
+        given = slice(0, self.context)
         with torch.no_grad():
-            given = slice(0, self.context)
             anchor = self.drawing.anchor_of(self.frames[:, given], self.enc[:, given])
-            parts = [self.drawing.decode(anchor, part).frames for part in enc.split(chunk, 1)]
-        return torch.cat(parts, 1).clamp_(0, 1)
+            return self.drawing.draw(anchor, enc)[0]
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,18 @@ class Decoder(nn.Module):
         )
 
 
+def joined(parts: Sequence[Decoded]) -> Decoded:
+    """What was drawn of the same clips part after part, as one."""
+    return Decoded(
+        frames=torch.cat([part.frames for part in parts], 1),
+        masks=torch.cat([part.masks for part in parts], 1),
+        features=(
+            torch.cat([part.features[0] for part in parts], 1),
+            torch.cat([part.features[1] for part in parts], 1),
+        ),
+    )
+
+
 def _repeat(x: Float[Tensor, "b c h w"], n: int) -> Float[Tensor, "m c h w"]:
     return x if n == 1 else x[:, None].expand(-1, n, -1, -1, -1).flatten(0, 1)
 

@@ -7,7 +7,7 @@ drawing 1 to 999, and a rollout without drawing anything. ``predict`` is the fou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -121,6 +121,25 @@ class HierarchicalModel(nn.Module):
         return decode_in_chunks(self.decoder, anchor, enc, self.checkpointing)
 
     @torch.no_grad()
+    def draw(
+        self,
+        anchor: Anchor,
+        enc: Float[Tensor, "b n e"],
+        decode: Callable[[Anchor, Tensor], Decoded] | None = None,
+    ) -> tuple[Float[Tensor, "b n c h w"], Float[Tensor, "b n 1 h w"]]:
+        """Frames in [0, 1] and masks of any number of encodings, decoded a few at a time.
+
+        ``decode`` is to do it in this model's place (``models/int8.py``).
+        """
+        frames: list[Tensor] = []
+        masks: list[Tensor] = []
+        for part in enc.split(frames_at_once(enc.device.type, len(enc)), 1):
+            drawn = (decode or self.decode)(anchor, part)
+            frames.append(drawn.frames)
+            masks.append(drawn.masks)
+        return torch.cat(frames, 1).clamp_(0, 1), torch.cat(masks, 1)
+
+    @torch.no_grad()
     def predict(
         self,
         frames: Shaped[np.ndarray, "*bt c h w"] | Shaped[Tensor, "*bt c h w"],
@@ -166,17 +185,11 @@ class HierarchicalModel(nn.Module):
             rollout = self.rollout(enc, acts, context_frames=count, horizon=horizon)
             future = rollout.enc_pred[:, count - 1 :]
             chosen = future[:, torch.tensor(times, device=future.device) - 1]
-            chunk = frames_at_once(self.device.type, len(chosen))
-            decode = self._int8_decoder(anchor, future) if int8 else self.decode
-            drawn = [decode(anchor, part) for part in chosen.split(chunk, 1)]
+            decode = self._int8_decoder(anchor, future) if int8 else None
+            drawn, masks = self.draw(anchor, chosen, decode)
         finally:
             self.train(training)
-        return Prediction(
-            frames=torch.cat([d.frames for d in drawn], 1).clamp_(0, 1),
-            masks=torch.cat([d.masks for d in drawn], 1),
-            enc_pred=future,
-            times=times,
-        )
+        return Prediction(frames=drawn, masks=masks, enc_pred=future, times=times)
 
     def _int8_decoder(self, anchor: Anchor, future: Float[Tensor, "b t e"]) -> Decoder:
         times = torch.linspace(0, future.shape[1] - 1, min(INT8_CALIBRATION, future.shape[1]))

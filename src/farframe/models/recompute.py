@@ -16,7 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from farframe.models.decoder import Decoder
+from farframe.models.decoder import Decoder, joined
 from farframe.types import Anchor, Decoded
 
 
@@ -47,14 +47,7 @@ def decode_in_chunks(
         _again(decoder, anchor, part, [x[:, i * size :][:, :size] for x in kept])
         for i, part in enumerate(enc.split(size, 1))
     ]
-    return Decoded(
-        frames=torch.cat([d.frames for d in drawn], 1),
-        masks=torch.cat([d.masks for d in drawn], 1),
-        features=(
-            torch.cat([d.features[0] for d in drawn], 1),
-            torch.cat([d.features[1] for d in drawn], 1),
-        ),
-    )
+    return joined(drawn)
 
 
 def _again(function: Callable[..., Any], *given: object) -> Any:

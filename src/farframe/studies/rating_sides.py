@@ -12,8 +12,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from farframe.data.source import DataError
-from farframe.evaluation.card import MADE, differences
-from farframe.evaluation.compare import NAME, Stored, read_evaluation
+from farframe.evaluation.card import MADE
+from farframe.evaluation.compare import NAME, Stored, check_protocols, read_evaluation
 from farframe.evaluation.evaluate import resting
 from farframe.evaluation.measure import predict_clips, seed_noise
 from farframe.evaluation.setting import Setting
@@ -94,15 +94,8 @@ def _evaluated(path: Path) -> bool:
 
 def _as_evaluated(stored: Sequence[Stored], options: RatingOptions) -> RatingOptions:
     """The options with what the evaluations measured on."""
-    first, *others = stored
-    for other in others:
-        apart = differences(first.card, other.card)
-        if apart:
-            raise ValueError(
-                f"{first.path} and {other.path} are not of one protocol, so their predictions "
-                f"can't be compared: {'; '.join(apart[:3])}"
-            )
-    card = first.card
+    check_protocols(stored)
+    card = stored[0].card
     return replace(
         options,
         data=card[MADE]["data_path"],

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from farframe.bench_ways import random_model
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, ConvTranspose
 from farframe.models.decoder import JointConv
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.models.int8 import Int8Conv, int8_decoder
+from farframe.models.int8 import Int8Conv, Scale, int8_decoder
 
 CONFIG = ModelConfig(frame_size=32, width=8, enc_size=8, action_dim=2, pred_init="glorot")
 
@@ -35,15 +39,48 @@ def test_a_layer_loses_nothing_but_roundings(layer: nn.Module, low: float) -> No
     assert layer.bias is not None
     layer.bias.data.normal_()
     x = torch.rand(3, 6, 8, 8) * (2 - low) + low
-    error = Int8Conv(layer, low, 2.0)(x) - layer(x)
+    scale = Scale.of(low, 2.0)
+    error = Int8Conv(layer, scale)(x) - layer(x)
     assert error.square().mean().sqrt() < 0.01 * layer(x).std()
     # Weights and inputs that are whole numbers of steps lose nothing at all.
     weight = torch.randint(-126, 127, layer.weight.shape).float()
     weight[-1 if isinstance(layer, ConvTranspose) else slice(None), ..., :2, :2] = 127
     layer.weight.data.copy_(weight / 300)
-    mine = Int8Conv(layer, low, 2.0)
-    x = (torch.randint(0, 256, x.shape) - mine.zero) * mine.scale
+    mine = Int8Conv(layer, scale)
+    x = (torch.randint(0, 256, x.shape) - scale.zero) * scale.step
     torch.testing.assert_close(mine(x), layer(x), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(("name", "act"), [("relu", F.relu), ("swish", F.silu)])
+@torch.no_grad()
+def test_a_layer_hands_8_bits_to_the_next(name: str, act: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(2)
+    first, second = ConvTranspose(6, 10, stride=2), Conv(10, 4)
+    x = torch.rand(3, 6, 8, 8).to(memory_format=torch.channels_last)
+    between, low = act(first(x)), float(act(first(x)).min())
+    into = Scale.of(low, float(between.max()))
+    levels = Int8Conv(first, Scale.of(0.0, 1.0), name, into)(x)
+    assert levels.dtype == torch.uint8
+    error = (levels.float() - into.zero) * into.step - between
+    assert error.square().mean().sqrt() < 0.02 * between.std()
+    reader = Int8Conv(second, into)
+    exactly = reader((levels.float() - into.zero) * into.step)
+    torch.testing.assert_close(reader(levels), exactly, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("activation", ["relu", "silu"])
+@torch.no_grad()
+def test_nonlinearities_are_part_of_the_convolutions(activation: str) -> None:
+    config = replace(CONFIG, activation=activation)
+    decoder = random_model(config).decoder
+    frames, enc = torch.rand(2, 3, 32, 32), torch.randn(2, 3, 8)
+    drawn = int8_decoder(decoder, decoder.anchor(frames, enc[:, 0]), enc)
+    kinds = [type(layer) for layer in drawn.drawer]
+    assert nn.ReLU not in kinds
+    assert nn.SiLU not in kinds
+    layers = [layer for layer in drawn.drawer if isinstance(layer, Int8Conv)]
+    assert [layer.into is not None for layer in layers] == [False, True, False, True, False, False]
+    assert any(isinstance(layer, nn.ReLU | nn.SiLU) for layer in decoder.drawer)
 
 
 @torch.no_grad()

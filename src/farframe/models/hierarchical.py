@@ -25,7 +25,7 @@ from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
 
 AT_ONCE = {"cpu": 32}  # more no longer fit a CPU's cache: drawing 1.5 times slower, encoding thrice
 AT_ONCE_ELSEWHERE = 256
-INT8_CALIBRATION = 4  # frames of each clip that ranges are measured on
+INT8_CALIBRATION = 4, 16  # frames that ranges are measured on: of each clip, of all
 
 
 def frames_at_once(device: str, clips: int = 1) -> int:
@@ -192,5 +192,8 @@ class HierarchicalModel(nn.Module):
         return Prediction(frames=drawn, masks=masks, enc_pred=future, times=times)
 
     def _int8_decoder(self, anchor: Anchor, future: Float[Tensor, "b t e"]) -> Decoder:
-        times = torch.linspace(0, future.shape[1] - 1, min(INT8_CALIBRATION, future.shape[1]))
+        clips, horizon = future.shape[:2]
+        each, in_all = INT8_CALIBRATION
+        count = min(each, max(1, in_all // clips), horizon)
+        times = torch.linspace(horizon - 1, 0, count)  # the last of one alone
         return int8_decoder(self.decoder, anchor, future[:, times.round().long()])

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from farframe.bench_ways import random_model
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, ConvTranspose
-from farframe.models.decoder import JointConv
+from farframe.models.decoder import Decoder, JointConv
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.models.int8 import Int8Conv, Scale, int8_decoder
+from farframe.types import Anchor
 
 CONFIG = ModelConfig(frame_size=32, width=8, enc_size=8, action_dim=2, pred_init="glorot")
 
@@ -94,6 +95,21 @@ def test_the_whole_decoder_draws_nearly_the_same(model: HierarchicalModel) -> No
     assert (whole.masks - drawn.masks).abs().mean() < 0.01
     kinds = {type(m) for m in model.decoder.modules()}
     assert Int8Conv not in kinds  # the trained decoder is left alone
+
+
+@pytest.mark.parametrize(("clips", "frames"), [(1, 4), (8, 2), (20, 1)])
+def test_ranges_are_measured_on_a_few_frames_of_many_clips(
+    model: HierarchicalModel, monkeypatch: pytest.MonkeyPatch, clips: int, frames: int
+) -> None:
+    seen: list[tuple[int, ...]] = []
+
+    def spy(decoder: Decoder, anchor: Anchor, enc: Tensor) -> Decoder:
+        seen.append(tuple(enc.shape[:2]))
+        return int8_decoder(decoder, anchor, enc)
+
+    monkeypatch.setattr("farframe.models.hierarchical.int8_decoder", spy)
+    model.predict(torch.rand(clips, 2, 3, 32, 32), torch.randn(clips, 11, 2), horizon=10, int8=True)
+    assert seen == [(clips, frames)]
 
 
 def test_predict_in_8_bits(model: HierarchicalModel) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from farframe.evaluation.options import EvaluateOptions
 from farframe.evaluation.page import write_page
 from farframe.evaluation.quantities import key
 from farframe.evaluation.setting import Setting
+from farframe.evaluation.stored_json import json_text
 from farframe.evaluation.table import Row, confidence, quantities, subjects, table
 from farframe.evaluation.tally import significant
 from farframe.prediction_files import check_writable
@@ -204,4 +204,4 @@ def _mean_over_time(curve: Float[np.ndarray, "b t"]) -> Float[np.ndarray, " b"]:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write a JSON file, whole or not at all; values that are not finite are an error."""
     with replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", "utf-8")
+        partial.write_text(json_text(content), "utf-8")

@@ -17,6 +17,7 @@ from farframe import __version__
 from farframe.atomic import sweep, temporary
 from farframe.evaluation.card import MADE
 from farframe.evaluation.compare import Stored, read_evaluation
+from farframe.evaluation.stored_json import json_text
 from farframe.pretrained.curve import course_of
 from farframe.pretrained.folder import (
     CARD,
@@ -129,7 +130,7 @@ def _files(found: Found, name: str, options: ExportOptions) -> tuple[dict[str, b
     if course is not None:
         files[CURVE] = course.to_csv().encode()
     if evaluation is not None:
-        files[EVALUATION] = _json(evaluation.content)
+        files[EVALUATION] = json_text(evaluation.content).encode()
         clips = evaluation.path.with_name(CLIPS)
         if clips.is_file():
             evaluation.clips()  # raises if they are not of it

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from farframe.evaluation.stored_json import json_text
 
-NUMBERS = st.none() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)  # torch's mode
+NUMBERS = st.none() | st.integers() | FLOATS
 CONTENT = st.recursive(
     NUMBERS | st.booleans() | st.text() | st.sampled_from(["[ 1 ]", "[\n1\n]", "[\\n 1,\\n 2\\n]"]),
     lambda inner: st.lists(inner) | st.lists(NUMBERS) | st.dictionaries(st.text(), inner),

@@ -45,7 +45,7 @@ def settings(model: ModelConfig, work: Work) -> Iterator[Setting]:
     for name, clips, frames, context in work.steps:
         action = ACTION if name == "robot" else 0
         for tag, mode in MODES.items():
-            if mode.pose_dim and not action:
+            if mode().pose_dim and not action:
                 continue
             size = POSE if mode.encodes_poses else ENC_SIZE
             config = replace(model, enc_size=size, action_dim=action, context_frames=context)

@@ -15,7 +15,7 @@ from farframe import bench, bench_costs, bench_machine, cli
 from farframe.bench import BenchOptions, BenchReport, Spread, compare, run_bench
 from farframe.bench_scaling import Growth
 from farframe.bench_stepwise import Stepwise
-from farframe.bench_training import training_step
+from farframe.bench_training import settings, training_step
 from farframe.bench_ways import Contest, Way, Work, random_model
 from farframe.config import ModelConfig
 from farframe.models.hierarchical import HierarchicalModel
@@ -135,6 +135,15 @@ def test_stepwise_runs_every_network_once_a_time_step(
         "image_encoder": [CLIPS] * drawn,
         "drawer": [CLIPS] * drawn,
     }
+
+
+def test_every_step_that_can_be_taken_is_measured() -> None:
+    taken = [setting.name for setting in settings(CONFIG, Work())]
+    with_poses = {tag for tag, mode in MODES.items() if mode().pose_dim}
+    assert set(taken) == {f"robot-{tag}" for tag in MODES} | {
+        f"human-{tag}" for tag in MODES if tag not in with_poses
+    }
+    assert {"human-e2e", "human-epev"} <= set(taken)
 
 
 def test_random_encodings_tell_frames_apart() -> None:

@@ -26,7 +26,7 @@ from farframe.bench_scaling import Growth, Scaled, scaling
 from farframe.bench_training import settings, training
 from farframe.bench_ways import Contest, Work, predictions, random_model
 from farframe.config import FRAME_SIZES, ModelConfig, check
-from farframe.evaluation.report import write_json
+from farframe.evaluation.stored_json import write_json
 from farframe.modes import MODES
 from farframe.presets import PRESETS
 from farframe.training.distributed import pick_device

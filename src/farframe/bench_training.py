@@ -44,12 +44,13 @@ def settings(model: ModelConfig, work: Work) -> Iterator[Setting]:
     """Every mode on data of each kind that has what the mode needs."""
     for name, clips, frames, context in work.steps:
         action = ACTION if name == "robot" else 0
-        for tag, mode in MODES.items():
-            if mode().pose_dim and not action:
+        for tag, kind in MODES.items():
+            mode = kind()
+            if mode.pose_dim and not action:
                 continue
             size = POSE if mode.encodes_poses else ENC_SIZE
             config = replace(model, enc_size=size, action_dim=action, context_frames=context)
-            yield Setting(f"{name}-{tag}", config, mode(), clips, frames)
+            yield Setting(f"{name}-{tag}", config, mode, clips, frames)
 
 
 def training(setting: Setting, device: torch.device) -> Contest:

@@ -20,7 +20,7 @@ from farframe.data.splits import Segment
 from farframe.evaluation.evaluate import Evaluation, evaluate_model
 from farframe.evaluation.measure import predict_clips
 from farframe.evaluation.metrics import METRICS, PSNR_CAP
-from farframe.evaluation.report import write_json
+from farframe.evaluation.stored_json import write_json
 from farframe.evaluation.table import table
 from farframe.evaluation.tally import Tally
 from farframe.models.hierarchical import HierarchicalModel

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +12,10 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from farframe.atomic import replacing
 from farframe.evaluation.card import MADE, differences
 from farframe.evaluation.paired import ClipMeans, Paired, paired, read_clips, shown_p
 from farframe.evaluation.quantities import QUANTITIES, SUBJECTS, key
-from farframe.evaluation.stored_json import parse_evaluation
+from farframe.evaluation.stored_json import parse_evaluation, write_json
 from farframe.evaluation.table import PRINTED, between, confident, shown
 from farframe.evaluation.tally import Estimate
 from farframe.pretrained.names import found_by_name
@@ -228,7 +226,6 @@ def write_tests(path: Path, evaluations: Sequence[Stored]) -> None:
         for other in others
     ]
     try:
-        with replacing(path) as partial:
-            partial.write_text(json.dumps(tests, indent=1, allow_nan=False) + "\n", "utf-8")
+        write_json(path, tests)
     except OSError as error:
         raise ValueError(f"--json {path} can't be written: {error.strerror}") from None

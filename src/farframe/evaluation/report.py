@@ -21,7 +21,7 @@ from farframe.evaluation.options import EvaluateOptions
 from farframe.evaluation.page import write_page
 from farframe.evaluation.quantities import key
 from farframe.evaluation.setting import Setting
-from farframe.evaluation.stored_json import json_text
+from farframe.evaluation.stored_json import write_json
 from farframe.evaluation.table import Row, confidence, quantities, subjects, table
 from farframe.evaluation.tally import significant
 from farframe.prediction_files import check_writable
@@ -199,9 +199,3 @@ def _mean_over_time(curve: Float[np.ndarray, "b t"]) -> Float[np.ndarray, " b"]:
     there = ~np.isnan(curve)
     sums, counts = np.where(there, curve, 0.0).sum(1), there.sum(1)
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all; values that are not finite are an error."""
-    with replacing(path) as partial:
-        partial.write_text(json_text(content), "utf-8")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
+from farframe.atomic import replacing
 from farframe.evaluation.card import FORMAT, MADE, OPTIONAL
 from farframe.evaluation.quantities import SUBJECTS
 
@@ -16,7 +18,7 @@ _LARGEST = 10**12  # of steps and frames
 _NUMBERS = re.compile(r"\[\n((?:null|[-+.,\deE\s])+?)\n *\]")  # no string has a line's end in it
 
 
-def json_text(content: Mapping[str, Any]) -> str:
+def json_text(content: Mapping[str, Any] | Sequence[Any]) -> str:
     """JSON for people, too: a list of numbers, a curve of a thousand frames say, takes one line.
 
     Raises:
@@ -24,6 +26,18 @@ def json_text(content: Mapping[str, Any]) -> str:
     """
     text = json.dumps(content, indent=1, allow_nan=False)
     return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write ``json_text``, whole or not at all.
+
+    Raises:
+        ValueError: if a value is not finite.
+        OSError: if the file can't be written.
+    """
+    text = json_text(content)
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")
 
 
 def parse_evaluation(text: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from farframe.types import Anchor
 
 Layer = Conv | ConvTranspose | JointConv
 LEVELS = 255
-_FUSED = {nn.ReLU: "relu", nn.SiLU: "swish"}  # oneDNN's names
+_FUSED: dict[type[nn.Module], str] = {nn.ReLU: "relu", nn.SiLU: "swish"}  # oneDNN's names
 
 
 @torch.no_grad()
@@ -41,7 +41,7 @@ def int8_decoder(decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]) 
         raise ValueError("8-bit drawing is for CPUs: leave it out on a GPU, or use --device cpu")
     if not torch.backends.mkldnn.is_available():
         raise ValueError("this build of torch has no oneDNN, which 8-bit drawing needs")
-    scales = {name: Scale.of(*r) for name, r in calibrate(decoder, anchor, enc).items()}
+    scales = calibrate(decoder, anchor, enc)
     drawn = copy.deepcopy(decoder).eval()
     layers = dict(_layers(drawn))
     follow = dict(_followers(drawn, layers))
@@ -55,17 +55,16 @@ def int8_decoder(decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]) 
 
 
 @torch.no_grad()
-def calibrate(
-    decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]
-) -> dict[str, tuple[float, float]]:
-    """The range of what each layer reads while ``enc`` is drawn: name -> lowest, highest."""
-    found: dict[str, tuple[float, float]] = {}
+def calibrate(decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> dict[str, Scale]:
+    """The scale, by name, of what each layer reads while ``enc`` is drawn."""
+    found: dict[str, Scale] = {}
     hooks = []
 
     def watch(name: str) -> Any:
         def see(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             del module
-            found[name] = _range(inputs[0])
+            low, high = inputs[0].aminmax()
+            found[name] = Scale.of(float(low), float(high))
 
         return see
 
@@ -126,6 +125,7 @@ class Int8Conv(nn.Module):
         spread = weight.abs().amax((1, 2, 3)).clamp(min=1e-12) / 127
         rounded = (weight / spread[:, None, None, None]).round().to(torch.int8)
         self.scale, self.activation, self.into = scale, activation, into
+        self.dtype = torch.uint8 if into else torch.float32
         self.by_two = isinstance(layer, ConvTranspose) and layer.stride[0] == 2
         kernels = _four(rounded) if self.by_two else [rounded]
         self.padding = [0, 0] if self.by_two else [1, 1]
@@ -146,14 +146,11 @@ class Int8Conv(nn.Module):
             return self._convolve(levels, self.packed[0])
         framed = F.pad(levels, (1, 0, 1, 0), value=self.scale.zero)
         b, _, h, w = levels.shape
-        out: Tensor | None = None
+        out = levels.new_empty(b, 2 * h, 2 * w, len(self.spread), dtype=self.dtype)
+        out = out.permute(0, 3, 1, 2)
         for number, packed in enumerate(self.packed):
             row, column = divmod(number, 2)
-            part = self._convolve(framed[:, :, row:, column:], packed)
-            if out is None:
-                out = part.new_empty(b, 2 * h, 2 * w, part.shape[1]).permute(0, 3, 1, 2)
-            out[:, :, row::2, column::2] = part
-        assert out is not None
+            out[:, :, row::2, column::2] = self._convolve(framed[:, :, row:, column:], packed)
         return out
 
     def _convolve(self, levels: UInt8[Tensor, "b i h w"], packed: Tensor) -> Tensor:
@@ -161,7 +158,7 @@ class Int8Conv(nn.Module):
         y: Tensor = torch.ops.onednn.qconv2d_pointwise(
             *(levels, read.step, read.zero, packed, self.spread, self.zeros, self.bias),
             *([1, 1], self.padding, [1, 1], 1, given.step, given.zero),
-            *(torch.uint8 if self.into else torch.float32, self.activation, [], ""),
+            *(self.dtype, self.activation, [], ""),
         )
         return y
 
@@ -178,11 +175,11 @@ def _followers(decoder: Decoder, layers: dict[str, Layer]) -> Iterator[tuple[str
             continue
         # dropout does nothing here; one nonlinearity stands in many places
         names = [f"{path}.{n}" for n, m in enumerate(row) if not isinstance(m, nn.Dropout)]
-        for name, second, third in zip(names, [*names[1:], ""], [*names[2:], "", ""], strict=False):
-            kind = type(decoder.get_submodule(second)) if second else None
-            if name not in layers or kind not in _FUSED:
-                continue
-            yield name, Follower(_FUSED[kind], second, third if third in layers else "")
+        names += ["", ""]
+        for name, second, third in zip(names, names[1:], names[2:], strict=False):
+            activation = _FUSED.get(type(decoder.get_submodule(second)))
+            if name in layers and activation:
+                yield name, Follower(activation, second, third if third in layers else "")
 
 
 def _layers(decoder: Decoder) -> Iterator[tuple[str, Layer]]:
@@ -210,8 +207,3 @@ def _four(turned: Shaped[Tensor, "o i 3 3"]) -> list[Shaped[Tensor, "o i kh kw"]
     """
     taps = (slice(0, 3, 2), slice(1, 2))
     return [turned[:, :, rows, columns] for rows in taps for columns in taps]
-
-
-def _range(x: Tensor) -> tuple[float, float]:
-    low, high = x.aminmax()
-    return float(low), float(high)

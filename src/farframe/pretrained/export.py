@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 from torch import Tensor
@@ -126,7 +125,7 @@ def _files(found: Found, name: str, options: ExportOptions) -> tuple[dict[str, b
         course=course,
         notes=_notes(options),
     )
-    files = {CONFIG: _json(record), WEIGHTS: weights}
+    files = {CONFIG: json_text(record).encode(), WEIGHTS: weights}
     if course is not None:
         files[CURVE] = course.to_csv().encode()
     if evaluation is not None:
@@ -136,7 +135,7 @@ def _files(found: Found, name: str, options: ExportOptions) -> tuple[dict[str, b
             evaluation.clips()  # raises if they are not of it
             files[CLIPS] = clips.read_bytes()
     files[CARD] = model_card(card).encode()
-    files[ABOUT] = _json(asdict(about))  # the last: what makes the folder a model's
+    files[ABOUT] = json_text(asdict(about)).encode()  # the last: what makes the folder a model's
     return files, about
 
 
@@ -202,7 +201,3 @@ def _write(out: Path, files: Mapping[str, bytes]) -> None:
 
 def _safetensors(tensors: Mapping[str, Tensor]) -> bytes:
     return safetensors.torch.save({name: t.contiguous() for name, t in tensors.items()})
-
-
-def _json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()

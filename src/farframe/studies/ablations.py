@@ -12,8 +12,9 @@ from pathlib import Path
 from torch import nn
 
 from farframe.atomic import sweep
-from farframe.evaluation.report import evaluate_run, write_json
+from farframe.evaluation.report import evaluate_run
 from farframe.evaluation.setting import Setting
+from farframe.evaluation.stored_json import write_json
 from farframe.prediction_files import check_writable
 from farframe.presets_ablations import Ablation, ablations
 from farframe.run import RunConfig, holds_run, load_config

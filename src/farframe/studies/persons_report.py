@@ -14,8 +14,9 @@ from farframe.atomic import sweep
 from farframe.evaluation.detector import PersonDetector
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.quantities import key
-from farframe.evaluation.report import place_for_results, write_json
+from farframe.evaluation.report import place_for_results
 from farframe.evaluation.setting import Setting
+from farframe.evaluation.stored_json import write_json
 from farframe.evaluation.table import between, cuts
 from farframe.evaluation.tally import Estimate
 from farframe.prediction_files import check_writable

@@ -18,7 +18,7 @@ import numpy as np
 
 from farframe.atomic import replacing, sweep
 from farframe.data.progress import progress
-from farframe.evaluation.report import write_json
+from farframe.evaluation.stored_json import write_json
 from farframe.prediction_files import check_writable
 from farframe.studies.rating_options import RatingOptions
 from farframe.studies.rating_page import Pair, check_size, page_of, sheet

@@ -17,7 +17,7 @@ from jaxtyping import Float64
 from rich import box
 from rich.table import Table
 
-from farframe.evaluation.report import write_json
+from farframe.evaluation.stored_json import write_json
 from farframe.evaluation.table import between
 from farframe.evaluation.tally import LEAST_CLIPS, REPLICATES, Estimate, tail_level
 from farframe.studies.rating_answers import Answers, Key, read_all

@@ -18,8 +18,9 @@ from farframe.data.progress import progress
 from farframe.evaluation import card as cards
 from farframe.evaluation.evaluate import Evaluation
 from farframe.evaluation.options import EvaluateOptions
-from farframe.evaluation.report import place_for_results, write_json
+from farframe.evaluation.report import place_for_results
 from farframe.evaluation.setting import Setting
+from farframe.evaluation.stored_json import write_json
 from farframe.evaluation.tally import Estimate, Tally
 from farframe.prediction_files import check_writable
 from farframe.run import RunConfig, load_config

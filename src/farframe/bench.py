@@ -27,7 +27,6 @@ from farframe.bench_training import settings, training
 from farframe.bench_ways import Contest, Work, predictions, random_model
 from farframe.config import FRAME_SIZES, ModelConfig, check
 from farframe.evaluation.stored_json import write_json
-from farframe.modes import MODES
 from farframe.presets import PRESETS
 from farframe.training.distributed import pick_device
 
@@ -69,13 +68,20 @@ class BenchOptions:
         check(self.size in (None, *FRAME_SIZES), "--size", self.size, rule)
         wrong = [name for name in self.only if name not in SECTIONS]
         check(not wrong, "--only", " ".join(wrong), f"must be of {', '.join(SECTIONS)}")
+        known = [setting.name for setting in settings(ModelConfig(), self.work)]
         for name in self.steps:
-            known = [f"{data}-{tag}" for data, *_ in FULL.steps for tag in MODES]
             check(name in known, "--steps", name, f"must be of {', '.join(known)}")
+        measured = not self.only or "steps" in self.only or not self.steps
+        check(measured, "--steps", " ".join(self.steps), "needs steps in --only")
         check(self.preset in PRESETS, "--preset", self.preset, f"must be of {', '.join(PRESETS)}")
         for name in ("width", "threads"):
             value = getattr(self, name)
             check(value is None or value >= 1, f"--{name}", value, "must be at least 1")
+
+    @property
+    def work(self) -> Work:
+        """How much is measured."""
+        return QUICK if self.quick else FULL
 
 
 @dataclass(frozen=True)
@@ -153,10 +159,10 @@ def run_bench(options: BenchOptions, out: Path | None = None) -> BenchReport:
     """
     if out is not None and (out.is_dir() or not os.access(out.absolute().parent, os.W_OK)):
         raise ValueError(f"--json {out} can't be written: name a file in a folder that exists")
-    device, work, load = pick_device(options.device), FULL, os.getloadavg()[0]
+    device, work, load = pick_device(options.device), options.work, os.getloadavg()[0]
     size, width = options.size or 64, options.width or 64
     if options.quick:
-        work, size, width = QUICK, options.size or 32, options.width or 8
+        size, width = options.size or 32, options.width or 8
     # The original's small weights would predict the same encoding for ever.
     config = ModelConfig(frame_size=size, width=width, pred_init="glorot")
     wanted = options.only or USUAL

@@ -262,6 +262,9 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--size", "50"], ["--size is 50", "32, 64, 96, 128"]),
         (["--only", "steps", "all"], ["--only is 'all'", "predict, steps, machine"]),
+        (["--steps", "human-individual"], ["--steps is 'human-individual'", "human-epev"]),
+        (["--quick", "--steps", "human-epev"], ["--steps is 'human-epev'", "robot-epev"]),
+        (["--only", "predict", "--steps", "robot-epev"], ["--steps is", "needs steps in --only"]),
         (["--preset", "none"], ["--preset is 'none'", "robot-epev"]),
         (["--width", "0"], ["--width is 0", "at least 1"]),
         (["--threads", "0"], ["--threads is 0", "at least 1"]),

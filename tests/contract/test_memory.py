@@ -9,8 +9,10 @@ import pytest
 import torch
 from same_everywhere import exactly, quiet
 from tiny_run import tiny
-from torch import Tensor
+from torch import Tensor, nn
 
+from farframe.models import chunks
+from farframe.models.cells import Conv, ConvTranspose
 from farframe.modes import MODES
 from farframe.run import RunConfig
 from farframe.training.accumulation import accumulate
@@ -38,7 +40,10 @@ def with_train(config: RunConfig, **train: Any) -> RunConfig:
     return replace(config, train=replace(config.train, **train))
 
 
-def taken(config: RunConfig, step: int) -> tuple[dict[str, Tensor], list[Tensor], list[Tensor]]:
+Taken = tuple[dict[str, Tensor], list[Tensor], list[Tensor]]
+
+
+def taken(config: RunConfig, step: int) -> Taken:
     """Losses and gradients of an iteration, and the buffers that it leaves behind."""
     state = TrainingState.create(config, CPU, World())
     state.done = step
@@ -50,12 +55,19 @@ def taken(config: RunConfig, step: int) -> tuple[dict[str, Tensor], list[Tensor]
     return losses, found, [x.double() for x in state.nets.buffers()]
 
 
+def both_turns(config: RunConfig) -> list[Taken]:
+    """What is taken of an iteration, and where updates alternate, of both turns."""
+    return [taken(config, step) for step in range(min(2, config.mode.turns))]
+
+
 def assert_same(config: RunConfig, other: RunConfig, tolerance: float = 1e-11) -> None:
+    """The other is that of less memory."""
+    assert_equal(both_turns(config), both_turns(other), tolerance)
+
+
+def assert_equal(one: list[Taken], other: list[Taken], tolerance: float = 1e-11) -> None:
     """Gradients are compared with the largest of all: that of an offset before a norm is zero."""
-    for step in range(min(2, config.mode.turns)):  # where updates alternate, those of both turns
-        (losses, grads, buffers), (losses2, grads2, buffers2) = (
-            taken(c, step) for c in (config, other)
-        )
+    for (losses, grads, buffers), (losses2, grads2, buffers2) in zip(one, other, strict=True):
         assert losses.keys() == losses2.keys()
         for name, loss in losses.items():
             assert float((loss - losses2[name]).abs()) < tolerance, name
@@ -70,6 +82,30 @@ def test_activations_computed_again_change_nothing(tag: str) -> None:
     """Dropout, noise, batch norm and its running statistics included; 2 frames of 6 at once."""
     with exactly():
         assert_same(tiny(tag), with_train(tiny(tag), activation_checkpointing=2))
+
+
+@modes
+def test_frames_taken_some_at_a_time_change_nothing(
+    tag: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CPU, so that no maps are large; 2 frames of each of 5 clips at once."""
+    config = tiny(tag)
+    seen: list[int] = []
+
+    def counted(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, Conv | ConvTranspose) and inputs[0].shape[-1] == 32:
+            seen.append(len(inputs[0]))
+
+    with exactly(), nn.modules.module.register_module_forward_pre_hook(counted):
+        whole = both_turns(config)
+        most = max(seen)
+        seen.clear()
+        frame = 4 * (config.model.width + 4 * config.model.decoder_parts) * 32**2
+        monkeypatch.setattr(chunks, "SMALL", 10 * frame + 1)
+        assert_equal(whole, both_turns(config))
+    assert most >= 4 * CLIPS
+    if tag != "predictor_only":  # which needs no gradients of networks over frames
+        assert max(seen) <= 2 * CLIPS
 
 
 @modes

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from farframe.config import ModelConfig
 from farframe.models.cells import Conv, dense, flatten_hwc, truncated_normal_
-from farframe.models.recompute import in_chunks
+from farframe.models.chunks import ALL, Chunks, in_chunks
 
 PIXEL_SCALE = 256.0
 IMAGENET_MEAN = (123.68, 116.78, 103.94)  # RGB, on the original's scale of 0 to 256
@@ -42,9 +42,11 @@ class Encoder(nn.Module):
         self.register_buffer("grey", torch.tensor(GREY).view(3, 1, 1), persistent=False)
         self.register_buffer("coords", coordinates(config.frame_size), persistent=False)
 
-    def forward(self, frames: Float[Tensor, "n c h w"], at_once: int = 0) -> Float[Tensor, "n e"]:
-        """Encode ``n`` frames in [0, 1]; training holds ``at_once`` frames' maps (0: all)."""
-        x = in_chunks(self._features, frames, at_once)
+    def forward(
+        self, frames: Float[Tensor, "n c h w"], chunks: Chunks = ALL
+    ) -> Float[Tensor, "n e"]:
+        """Encode ``n`` frames in [0, 1], in training some of them at a time."""
+        x = in_chunks(self._features, frames, chunks)
         x = self.dense(F.dropout(x, 1 - self.config.enc_keep_prob, self.training))
         return F.normalize(x, dim=1) if self.config.enc_norm == "l2" else self.norm(x)
 

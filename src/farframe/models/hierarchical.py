@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from farframe.config import ModelConfig
 from farframe.models.arguments import actions_given, check_samples, context_given, times_asked
+from farframe.models.chunks import ALL, Chunks, decode_in_chunks, small_enough
 from farframe.models.decoder import Decoder
 from farframe.models.encoder import Encoder
 from farframe.models.int8 import int8_decoder
 from farframe.models.predictor import Predictor
-from farframe.models.recompute import decode_in_chunks
 from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
 
 AT_ONCE = {"cpu": 32}  # more no longer fit a CPU's cache: drawing 1.5 times slower, encoding thrice
@@ -39,7 +39,9 @@ class HierarchicalModel(nn.Module):
     counted_for: str = ""
     """Kind of device whose memory is counted, on tensors without numbers ("": this is real)."""
     checkpointing: int = 0
-    """Frames of each clip whose activations training holds at once (0: all; ``recompute.py``)."""
+    """Frames of each clip whose activations training holds at once (0: all; ``chunks.py``)."""
+    compiled: bool = False
+    """Whether the networks are: they take all frames at once, as compiling for sizes is dear."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -57,7 +59,8 @@ class HierarchicalModel(nn.Module):
         """Encodings of frames in [0, 1]; all frames of all clips in one call."""
         flat = frames.flatten(0, 1)
         if torch.is_grad_enabled() or self.encoder.training:
-            enc = self.encoder(flat, len(frames) * self.checkpointing)
+            chunks = self._chunks(flat.device, len(frames))
+            enc = self.encoder(flat, chunks._replace(size=chunks.size * len(frames)))
         else:
             at_once = frames_at_once(self.counted_for or flat.device.type)
             enc = torch.cat([self.encoder(x) for x in flat.split(at_once)])
@@ -118,7 +121,15 @@ class HierarchicalModel(nn.Module):
 
     def decode(self, anchor: Anchor, enc: Float[Tensor, "b n e"]) -> Decoded:
         """Draw any ``n`` encodings of each clip, in any order, in one call."""
-        return decode_in_chunks(self.decoder, anchor, enc, self.checkpointing)
+        return decode_in_chunks(self.decoder, anchor, enc, self._chunks(enc.device, len(enc)))
+
+    def _chunks(self, device: torch.device, clips: int) -> Chunks:
+        """How many frames of each clip training takes at a time."""
+        if self.checkpointing:
+            return Chunks(self.checkpointing, again=True)
+        if (self.counted_for or device.type) == "cpu" and not self.compiled:
+            return Chunks(max(1, small_enough(self.config) // clips))
+        return ALL
 
     @torch.no_grad()
     def draw(

@@ -121,9 +121,11 @@ class TrainingState:
         """
         model = self.model
         networks = list(model.children())
-        if isinstance(model, HierarchicalModel) and model.checkpointing:
-            # What is computed again must be compiled inside of it.
-            networks = [model.encoder.features, model.predictor, model.decoder]
+        if isinstance(model, HierarchicalModel):
+            model.compiled = True
+            if model.checkpointing:
+                # What is computed again must be compiled inside of it.
+                networks = [model.encoder.features, model.predictor, model.decoder]
         for network in networks:
             network.compile(backend=backend, dynamic=False)
 

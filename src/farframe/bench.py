@@ -31,7 +31,14 @@ from farframe.presets import PRESETS
 from farframe.training.distributed import pick_device
 
 FULL = Work()
-QUICK = Work(predicted=((1, 30),), horizon=100, steps=(("robot", 2, 10, 2),), turns=2, step_turns=2)
+QUICK = Work(
+    predicted=((1, 30),),
+    horizon=100,
+    steps=(("robot", 2, 10, 2),),
+    presets=("shapes-tiny",),
+    turns=2,
+    step_turns=2,
+)
 GROWTH = Growth()
 QUICK_GROWTH = Growth(clips=(1, 2), frames=(10, 20), horizons=(10, 30), sides=(32, 64), turns=2)
 USUAL = ("predict", "steps", "machine", "loader", "starts")

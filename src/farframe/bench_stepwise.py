@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from farframe.models.cells import LSTMCell
 from farframe.models.decoder import joined
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.models.predictor import Predictor, Stepper
+from farframe.models.predictor import VELOCITY_SCALE, Predictor, Stepper
 from farframe.types import Anchor, Decoded, PredictorState
 
 
@@ -29,7 +30,7 @@ class Stepwise(HierarchicalModel):
 
     Frames are encoded and drawn one at a time, all that depends on the first frame alone is
     computed anew for each that is drawn, and the predictor's cells share nothing. What no loss
-    needs is left out, as TensorFlow prunes it.
+    needs is left out, as TensorFlow prunes it. Weights are those of ``model``; see ``yardstick``.
     """
 
     def __init__(self, model: HierarchicalModel) -> None:
@@ -59,12 +60,18 @@ class Stepwise(HierarchicalModel):
         return joined(drawn)
 
 
+def yardstick(model: HierarchicalModel) -> Stepwise:
+    """The networks as one would write them in torch: time steps apart, nothing laid out anew."""
+    plain = copy.deepcopy(model)
+    plain.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
+    return Stepwise(plain)
+
+
 class CellByCell(Predictor):
-    """A predictor (the original's plain one) whose cells are run as they are told in the paper."""
+    """A predictor without noise, whose cells are run one by one, as they are told in the paper."""
 
     def __init__(self, predictor: Predictor) -> None:
         nn.Module.__init__(self)  # the weights are those of the other
-        assert predictor.config.pred_residual == "none"
         assert not predictor.config.stochastic
         self.config, self.training = predictor.config, predictor.training
         self.pre, self.out, self.noise = predictor.pre, predictor.out, None
@@ -80,7 +87,8 @@ class CellStepper:
     """See ``CellByCell``."""
 
     def __init__(self, predictor: CellByCell, state: PredictorState) -> None:
-        self._predictor, self._last, self._back = predictor, state.last, state.back
+        self._predictor, self._back = predictor, state.back
+        self._last, self._read = state.last, state.read
         joined = torch.cat((state.memory, state.output), 2)
         self._cells = list(joined.unbind(0))
 
@@ -90,7 +98,11 @@ class CellStepper:
         read = self._last if enc is None else enc
         assert read is not None
         cells = [cast(LSTMCell, cell) for cell in predictor.cells]
-        pre = F.relu(predictor.pre(torch.cat((read, action), 1)))
+        inputs, base, kind = [read, action], read, predictor.config.pred_residual
+        if kind == "velocity":
+            velocity = read - (read if self._read is None else self._read)
+            inputs, base = [*inputs, velocity * VELOCITY_SCALE], read + velocity
+        pre = F.relu(predictor.pre(torch.cat(inputs, 1)))
         m, states[0] = cells[0](torch.cat((pre, self._back), 1), states[0])
         h = predictor.norms[0](m)
         for n in range(1, len(cells), 2):
@@ -99,11 +111,12 @@ class CellStepper:
             m, states[n + 1] = cells[n + 1](torch.cat((h, pre), 1), states[n + 1])
             h = h + predictor.norms[(n + 1) // 2](m)
         self._back = states[-3]
-        out: Tensor = predictor.out(h)
+        out: Tensor = predictor.out(h) if kind == "none" else base + predictor.out(h)
+        self._read = read
         self._last = F.normalize(out, dim=1) if predictor.config.enc_norm == "l2" else out
         return self._last
 
     def state(self) -> PredictorState:
         """See ``Stepper``."""
         memory, output = torch.stack(self._cells).chunk(2, 2)
-        return PredictorState(memory, output, self._back, last=self._last)
+        return PredictorState(memory, output, self._back, last=self._last, read=self._read)

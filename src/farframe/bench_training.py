@@ -8,11 +8,13 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor, nn
 
-from farframe.bench_stepwise import Stepwise
+from farframe.bench_stepwise import yardstick
 from farframe.bench_ways import Contest, Way, Work, random_model
 from farframe.config import ModelConfig, TrainConfig
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode, Networks
+from farframe.modes.epev import EPEV
+from farframe.presets import PRESETS
 from farframe.training.updates import apply_updates, make_optimizers
 from farframe.types import Batch
 
@@ -41,7 +43,7 @@ class Setting:
 
 
 def settings(model: ModelConfig, work: Work) -> Iterator[Setting]:
-    """Every mode on data of each kind that has what the mode needs."""
+    """Every mode on data of each kind that has what the mode needs; then the small presets."""
     for name, clips, frames, context in work.steps:
         action = ACTION if name == "robot" else 0
         for tag, kind in MODES.items():
@@ -51,6 +53,12 @@ def settings(model: ModelConfig, work: Work) -> Iterator[Setting]:
             size = POSE if mode.encodes_poses else ENC_SIZE
             config = replace(model, enc_size=size, action_dim=action, context_frames=context)
             yield Setting(f"{name}-{tag}", config, mode, clips, frames)
+    for name in work.presets:
+        run = PRESETS[name].config
+        sizes, mode = run.hierarchical()
+        if isinstance(mode, EPEV):
+            mode = replace(mode, lpips_weight=0.0)  # of a network that is not ours
+        yield Setting(name, sizes, mode, run.data.batch_size, run.data.sequence_length)
 
 
 def training(setting: Setting, device: torch.device) -> Contest:
@@ -62,7 +70,7 @@ def training(setting: Setting, device: torch.device) -> Contest:
     model = random_model(setting.model).to(device).train()
     batch = setting.batch().to(device)
     extra = mode.extra_networks(setting.model)
-    folded, stepwise = (training_step(mode, m, batch, extra) for m in (model, Stepwise(model)))
+    folded, stepwise = (training_step(mode, m, batch, extra) for m in (model, yardstick(model)))
     title = f"train {setting.name}, {setting.clips} clips x {setting.frames}"
     ways = {
         "one frame at a time": Way(stepwise),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from farframe.bench_stepwise import Stepwise
+from farframe.bench_stepwise import Stepwise, yardstick
 from farframe.config import ModelConfig
 from farframe.models.cells import LSTMCell
 from farframe.models.hierarchical import HierarchicalModel
@@ -28,6 +28,8 @@ class Work:
     rollout_steps: int = 15
     steps: tuple[tuple[str, int, int, int], ...] = (("robot", 8, 20, 2), ("human", 8, 32, 5))
     """Training steps: name, clips, frames and context frames (robot: with actions and poses)."""
+    presets: tuple[str, ...] = ("shapes-tiny", "shapes", "video-small", "robot-push", "humans")
+    """Training steps of presets, with their own networks and batches."""
     turns: int = 3
     """Times that each way is measured."""
     step_turns: int = 2
@@ -130,9 +132,10 @@ def _against_stepwise(model: HierarchicalModel, clips: int, frames: int) -> dict
     def run(way: HierarchicalModel, int8: bool = False) -> Tensor:
         return way.predict(given, actions, horizon=frames, int8=int8).frames
 
-    stepwise = Stepwise(model)
+    plain, stepwise = yardstick(model), Stepwise(model)
     ways = {
-        "one frame at a time": Way(lambda: run(stepwise)),
+        "one frame at a time": Way(lambda: run(plain)),
+        "so, channels last": Way(lambda: run(stepwise), lambda x: x),
         "all frames at once": Way(lambda: run(model), lambda x: x),
     }
     if model.device.type == "cpu":

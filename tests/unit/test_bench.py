@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from farframe.bench_ways import Contest, Way, Work, random_model
 from farframe.config import ModelConfig
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Networks
+from farframe.presets import PRESETS
 from farframe.types import Batch
 
 TINY = Work(
@@ -29,10 +30,12 @@ TINY = Work(
     rollout_steps=4,
     predicted=((2, 5),),
     steps=(("robot", 2, 5, 2),),
+    presets=("debug",),
     turns=2,
     step_turns=1,
 )
 CONFIG = ModelConfig(frame_size=32, width=2, enc_size=12, pred_cells=3, pred_init="glorot")
+SMALL = replace(PRESETS["debug"].config.hierarchical()[0], action_dim=CONFIG.action_dim)
 CLIPS, FRAMES = 2, 5
 
 
@@ -84,12 +87,12 @@ def batch() -> Batch:
 # -- the yardstick -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tag", MODES)
+@pytest.mark.parametrize(("tag", "config"), [*((tag, CONFIG) for tag in MODES), ("epev", SMALL)])
 def test_stepwise_has_the_losses_and_gradients_of_the_folded_step(
-    tag: str, model: HierarchicalModel, batch: Batch
+    tag: str, config: ModelConfig, batch: Batch
 ) -> None:
-    mode = MODES[tag]()
-    extra = mode.extra_networks(CONFIG)
+    mode, model = MODES[tag](), random_model(config).train()
+    extra = mode.extra_networks(config)
     found: list[tuple[dict[str, Tensor], tuple[Tensor, ...]]] = []
     for each in (model, Stepwise(model)):
         updates = mode.updates(Networks(each, extra), batch, 0)
@@ -142,7 +145,7 @@ def test_every_step_that_can_be_taken_is_measured() -> None:
     with_poses = {tag for tag, mode in MODES.items() if mode().pose_dim}
     assert set(taken) == {f"robot-{tag}" for tag in MODES} | {
         f"human-{tag}" for tag in MODES if tag not in with_poses
-    }
+    } | set(Work().presets)
     assert {"human-e2e", "human-epev"} <= set(taken)
 
 
@@ -160,7 +163,7 @@ def test_random_encodings_tell_frames_apart() -> None:
 
 def test_all_ways_give_the_same(measured: tuple[BenchReport, Path]) -> None:
     report, _ = measured
-    steps = [f"step-robot-{tag}" for tag in MODES]
+    steps = [f"step-robot-{tag}" for tag in MODES] + ["step-debug"]
     assert [c.key for c in report.comparisons] == ["predict-2x5", "at", "rollouts", *steps]
     for comparison in report.comparisons:
         yardstick, *others = comparison.timings

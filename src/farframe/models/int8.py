@@ -42,7 +42,8 @@ def int8_decoder(decoder: Decoder, anchor: Anchor, enc: Float[Tensor, "b n e"]) 
     if not torch.backends.mkldnn.is_available():
         raise ValueError("this build of torch has no oneDNN, which 8-bit drawing needs")
     scales = calibrate(decoder, anchor, enc)
-    drawn = copy.deepcopy(decoder).eval()
+    shared = {id(tensor): tensor for tensor in (*decoder.parameters(), *decoder.buffers())}
+    drawn = copy.deepcopy(decoder, shared).eval()
     layers = dict(_layers(drawn))
     follow = dict(_followers(drawn, layers))
     for name, layer in layers.items():

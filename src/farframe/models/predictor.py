@@ -16,7 +16,7 @@ from farframe.models.numpy_predictor import NumpyPredictor
 from farframe.types import PredictorState
 
 VELOCITY_SCALE = 4  # brings motion per frame to about the size of the encodings' spread
-NUMPY_BATCH = 4  # rollouts side by side up to which NumPy takes a step faster than torch
+NUMPY_BATCH = 64  # rollouts side by side up to which NumPy takes a step faster than torch
 NOISE_SIZE = 100  # numbers of noise that the stochastic predictor reads a step
 
 

@@ -13,7 +13,6 @@ from farframe.bench_ways import Contest, Way, Work, random_model
 from farframe.config import ModelConfig, TrainConfig
 from farframe.models.hierarchical import HierarchicalModel
 from farframe.modes import MODES, Mode, Networks
-from farframe.modes.epev import EPEV
 from farframe.presets import PRESETS
 from farframe.training.updates import apply_updates, make_optimizers
 from farframe.types import Batch
@@ -56,8 +55,6 @@ def settings(model: ModelConfig, work: Work) -> Iterator[Setting]:
     for name in work.presets:
         run = PRESETS[name].config
         sizes, mode = run.hierarchical()
-        if isinstance(mode, EPEV):
-            mode = replace(mode, lpips_weight=0.0)  # of a network that is not ours
         yield Setting(name, sizes, mode, run.data.batch_size, run.data.sequence_length)
 
 

@@ -25,7 +25,7 @@ from farframe.types import Anchor, Decoded, Prediction, PredictorState, Rollout
 
 AT_ONCE = {"cpu": 32}  # more no longer fit a CPU's cache: drawing 1.5 times slower, encoding thrice
 AT_ONCE_ELSEWHERE = 256
-INT8_CALIBRATION = 2, 16  # frames that ranges are measured on: of each clip, of all
+INT8_CALIBRATION = 4, 16  # frames that ranges are measured on: of each clip, of all
 
 
 def frames_at_once(device: str, clips: int = 1) -> int:
@@ -127,7 +127,7 @@ class HierarchicalModel(nn.Module):
         """How many frames of each clip training takes at a time."""
         if self.checkpointing:
             return Chunks(self.checkpointing, again=True)
-        if (self.counted_for or device.type) == "cpu" and not self.compiled:
+        if device.type == "cpu" and not self.compiled:
             return Chunks(max(1, small_enough(self.config) // clips))
         return ALL
 

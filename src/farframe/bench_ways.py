@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from farframe.bench_stepwise import Stepwise, yardstick
 from farframe.config import ModelConfig
-from farframe.models.cells import LSTMCell
+from farframe.models.cells import LayerNorm, LSTMCell
 from farframe.models.hierarchical import HierarchicalModel
 
 
@@ -71,13 +71,17 @@ def random_model(config: ModelConfig) -> HierarchicalModel:
 
     The original's random VGG shrinks its input until arithmetic is on the smallest of numbers (it
     was meant for ImageNet's weights): the encoder's convolutions get He's scale here. The
-    predictor's cells get less than theirs: no rollout is chaos, which would enlarge roundings.
+    predictor's cells and norms get less than theirs: no rollout is chaos, which would enlarge
+    roundings.
     """
     model = HierarchicalModel(config).eval()
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as loaded
     for cell in model.predictor.cells:
         assert isinstance(cell, LSTMCell)
         cell.project.weight.data *= 0.5
+    for norm in model.predictor.norms:
+        assert isinstance(norm, LayerNorm)
+        norm.weight.data *= 0.3
     for layer in model.encoder.features.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -57,7 +57,13 @@ class Contest:
 
 
 def predictions(model: HierarchicalModel, work: Work) -> Iterator[Contest]:
-    """What is compared of predicting, of a model in eval mode; nothing is computed beforehand."""
+    """What is compared of predicting, of a model in eval mode; nothing is computed beforehand.
+
+    Its predictor's norms get smaller gains: long rollouts would enlarge roundings.
+    """
+    for norm in model.predictor.norms:
+        assert isinstance(norm, LayerNorm)
+        norm.weight.data *= 0.3
     for clips, frames in work.predicted:
         title = f"predict {frames} frames of {clips} clip{'s' if clips > 1 else ''}"
         yield Contest(f"predict-{clips}x{frames}", title, _against_stepwise(model, clips, frames))
@@ -71,17 +77,13 @@ def random_model(config: ModelConfig) -> HierarchicalModel:
 
     The original's random VGG shrinks its input until arithmetic is on the smallest of numbers (it
     was meant for ImageNet's weights): the encoder's convolutions get He's scale here. The
-    predictor's cells and norms get less than theirs: no rollout is chaos, which would enlarge
-    roundings.
+    predictor's cells get less than theirs: short rollouts are no chaos, which enlarges roundings.
     """
     model = HierarchicalModel(config).eval()
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as loaded
     for cell in model.predictor.cells:
         assert isinstance(cell, LSTMCell)
         cell.project.weight.data *= 0.5
-    for norm in model.predictor.norms:
-        assert isinstance(norm, LayerNorm)
-        norm.weight.data *= 0.3
     for layer in model.encoder.features.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

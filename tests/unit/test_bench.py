@@ -186,7 +186,7 @@ def test_all_ways_give_the_same(measured: tuple[BenchReport, Path]) -> None:
 def test_what_surrounds_the_networks_is_measured_too(measured: tuple[BenchReport, Path]) -> None:
     report, _ = measured
     assert report.drawing is not None
-    assert report.drawing.median > 0
+    assert report.drawing.low <= report.drawing.median <= report.drawing.high
     assert report.peak is not None
     assert [share.part for share in report.shares] == ["encoder", "decoder", "training step"]
     assert all(share.share > 0 and share.gigaflops > 0 for share in report.shares)

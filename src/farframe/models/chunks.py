@@ -1,7 +1,7 @@
 """Training networks on some frames at a time: for a CPU's memory, or to hold few activations.
 
-Tensors of more than 32 MB come from the system, which clears their pages anew each time: with large
-batches a step would take up to twice as long. Where memory is short, a network may also forget
+Tensors of more than 32 MB come from the system, which clears their pages anew each time: drawing
+many frames could take up to twice as long. Where memory is short, a network may also forget
 what is between; when gradients are taken, those frames are computed once more. That costs a second
 forward pass. (Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016.)
 """

@@ -207,7 +207,7 @@ def _contests(
     """What is compared, and how often; each is made when its turn has come."""
     wanted = options.only or USUAL
     if "predict" in wanted:
-        for contest in predictions(random_model(config).to(device), work):
+        for contest in predictions(random_model(config, norm_gain=0.3).to(device), work):
             yield contest, work.turns
     if "steps" in wanted:
         chosen = (s for s in settings(config, work) if not options.steps or s.name in options.steps)

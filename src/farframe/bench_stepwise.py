@@ -11,10 +11,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from farframe.models.cells import LSTMCell
+from farframe.models.cells import LSTMCell, step_inputs
 from farframe.models.decoder import joined
 from farframe.models.hierarchical import HierarchicalModel
-from farframe.models.predictor import VELOCITY_SCALE, Predictor, Stepper
+from farframe.models.predictor import Predictor, Stepper
 from farframe.types import Anchor, Decoded, PredictorState
 
 
@@ -98,10 +98,8 @@ class CellStepper:
         read = self._last if enc is None else enc
         assert read is not None
         cells = [cast(LSTMCell, cell) for cell in predictor.cells]
-        inputs, base, kind = [read, action], read, predictor.config.pred_residual
-        if kind == "velocity":
-            velocity = read - (read if self._read is None else self._read)
-            inputs, base = [*inputs, velocity * VELOCITY_SCALE], read + velocity
+        kind = predictor.config.pred_residual
+        inputs, base = step_inputs(kind, read, action, self._read)
         pre = F.relu(predictor.pre(torch.cat(inputs, 1)))
         m, states[0] = cells[0](torch.cat((pre, self._back), 1), states[0])
         h = predictor.norms[0](m)

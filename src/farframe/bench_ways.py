@@ -57,13 +57,7 @@ class Contest:
 
 
 def predictions(model: HierarchicalModel, work: Work) -> Iterator[Contest]:
-    """What is compared of predicting, of a model in eval mode; nothing is computed beforehand.
-
-    Its predictor's norms get smaller gains: long rollouts would enlarge roundings.
-    """
-    for norm in model.predictor.norms:
-        assert isinstance(norm, LayerNorm)
-        norm.weight.data *= 0.3
+    """What is compared of predicting, of a model in eval mode; nothing is computed beforehand."""
     for clips, frames in work.predicted:
         title = f"predict {frames} frames of {clips} clip{'s' if clips > 1 else ''}"
         yield Contest(f"predict-{clips}x{frames}", title, _against_stepwise(model, clips, frames))
@@ -72,18 +66,22 @@ def predictions(model: HierarchicalModel, work: Work) -> Iterator[Contest]:
     yield Contest("rollouts", title, _rollouts(model, work))
 
 
-def random_model(config: ModelConfig) -> HierarchicalModel:
+def random_model(config: ModelConfig, norm_gain: float = 1.0) -> HierarchicalModel:
     """A model whose encodings tell frames apart.
 
     The original's random VGG shrinks its input until arithmetic is on the smallest of numbers (it
     was meant for ImageNet's weights): the encoder's convolutions get He's scale here. The
     predictor's cells get less than theirs: short rollouts are no chaos, which enlarges roundings.
+    ``norm_gain`` is that of its norms: with less than 1 long rollouts are none either.
     """
     model = HierarchicalModel(config).eval()
     model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # as loaded
     for cell in model.predictor.cells:
         assert isinstance(cell, LSTMCell)
         cell.project.weight.data *= 0.5
+    for norm in model.predictor.norms:
+        assert isinstance(norm, LayerNorm)
+        nn.init.constant_(norm.weight, norm_gain)
     for layer in model.encoder.features.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

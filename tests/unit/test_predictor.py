@@ -46,7 +46,7 @@ def literal(predictor: Predictor, enc: Tensor, actions: Tensor) -> Tensor:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS[:3], ids=str)
+@pytest.mark.parametrize("kind", [*KINDS[:4], {"pred_residual": "velocity"}], ids=str)
 def test_joined_weights_compute_what_the_cells_do(kind: dict[str, Any]) -> None:
     model = model_of(kind).double()
     enc = torch.randn(3, 2, 6, dtype=torch.float64)

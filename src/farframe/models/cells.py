@@ -6,13 +6,19 @@ Every class keeps torch's weight layouts; ``interop.tf_checkpoint`` translates t
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+VELOCITY_SCALE = 4  # brings motion per frame to about the size of the encodings' spread
 NORM_EPS = 1e-12  # contrib.layers.layer_norm's variance_epsilon
+
+
+Numbers = TypeVar("Numbers", Tensor, np.ndarray)
 
 
 class Conv(nn.Conv2d):
@@ -97,6 +103,19 @@ class LSTMCell(nn.Module):
         ) * torch.tanh(j)
         m = self.project(torch.sigmoid(o + self.peephole_o * c) * torch.tanh(c))
         return m, torch.cat((c, m), 1)
+
+
+def step_inputs(
+    residual: str, enc: Numbers, action: Numbers, before: Numbers | None
+) -> tuple[list[Numbers], Numbers]:
+    """What a step of the predictor reads, and what its result is added to.
+
+    ``residual`` is ``config.pred_residual``, ``before`` the encoding that the step before has read.
+    """
+    if residual != "velocity":
+        return [enc, action], enc
+    velocity = enc - (enc if before is None else before)
+    return [enc, action, velocity * VELOCITY_SCALE], enc + velocity
 
 
 def truncated_normal_(weight: Tensor, std: float) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from farframe.config import ModelConfig
 from farframe.models.arguments import actions_given, check_samples, context_given, times_asked
-from farframe.models.chunks import ALL, Chunks, decode_in_chunks, small_enough
+from farframe.models.chunks import ALL, Chunks, decode_in_chunks, in_chunks, small_enough
 from farframe.models.decoder import Decoder
 from farframe.models.encoder import Encoder
 from farframe.models.int8 import int8_decoder
@@ -63,7 +63,7 @@ class HierarchicalModel(nn.Module):
             enc = self.encoder(flat, chunks._replace(size=chunks.size * len(frames)))
         else:
             at_once = frames_at_once(self.counted_for or flat.device.type)
-            enc = torch.cat([self.encoder(x) for x in flat.split(at_once)])
+            enc = in_chunks(self.encoder, flat, Chunks(at_once))
         return enc.unflatten(0, frames.shape[:2])
 
     def anchor(

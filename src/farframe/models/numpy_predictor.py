@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from farframe.models.cells import NORM_EPS, step_inputs
 from farframe.types import PredictorState
 
 if TYPE_CHECKING:
@@ -59,11 +60,7 @@ class NumpyPredictor:
         weights, config = self._weights, self._config
         now = self._last if enc is None else enc.numpy()
         assert now is not None
-        inputs, base = [now, action.numpy()], now
-        if config.pred_residual == "velocity":
-            velocity = now - (now if self._read is None else self._read)
-            inputs.append(velocity * weights.velocity_scale)
-            base = now + velocity
+        inputs, base = step_inputs(config.pred_residual, now, action.numpy(), self._read)
         pre = np.concatenate(inputs, 1).dot(weights.pre[0])
         pre += weights.pre[1]
         if weights.noise is not None:
@@ -99,12 +96,12 @@ class NumpyPredictor:
             else:
                 h.dot(weights.inputs[n - 1], self._mine)
                 np.add(mine, cell.gates, cell.work)
-            shown = self._cell(cell, *weights.peephole_o[n])
+            shown = self._cell(cell, weights.peephole_o[n])
             if n % 2:
                 np.add(h, shown.dot(project, cell.output), h)
                 continue
             shown.dot(project, self._made)
-            normed = self._normed(cell.output, weights.eps[n // 2])
+            normed = self._normed(cell.output)
             if n == 0:
                 np.copyto(h, normed)
             else:
@@ -122,14 +119,14 @@ class NumpyPredictor:
         gates[0::2] += even.transpose(1, 0, 2)
         gates[0] += self._back.dot(weights.from_back)
 
-    def _cell(self, cell: _Cell, peephole: Array, half: Array) -> Array:
+    def _cell(self, cell: _Cell, peephole: Array) -> Array:
         """One cell's nonlinearities: updates its memory, gives what is projected (doubled)."""
         add, multiply, pair, ones, take = np.add, np.multiply, self._pair, self._ones, cell.take
         np.tanh(cell.bounded, cell.bounded)
         add(cell.take_keep, ones, cell.take_keep)
         multiply(cell.take_keep, cell.new_old, cell.take_keep)
         add(take, cell.keep, take)
-        multiply(take, half, cell.memory)
+        multiply(take, self._weights.half, cell.memory)
         multiply(take, peephole, cell.seen)
         add(cell.seen, cell.show, cell.seen)
         np.tanh(cell.memory_seen, pair)
@@ -137,13 +134,14 @@ class NumpyPredictor:
         add(shown, ones[1], shown)
         return multiply(pair[0], shown, take)
 
-    def _normed(self, output: Array, eps: Array) -> Array:
+    def _normed(self, output: Array) -> Array:
         """Layer norm, without its offset, of what was made: as it is, centred, and with gain."""
         (raw, centred, scaled), square, spread = self._parts, self._square, self._spread
+        weights = self._weights
         np.copyto(output, raw)
         np.multiply(centred, centred, square)
-        square.dot(self._weights.summed, spread)
-        np.add(spread, eps, spread)
+        square.dot(weights.summed, spread)
+        np.add(spread, weights.eps, spread)
         np.sqrt(spread, spread)
         return np.divide(scaled, spread, scaled)
 
@@ -206,8 +204,6 @@ class _Weights:
     """
 
     def __init__(self, predictor: Predictor, batch: int) -> None:
-        from farframe.models.predictor import VELOCITY_SCALE
-
         folded, units = predictor.folded(), predictor.config.units
         half = torch.full((4 * units,), 0.5)
         half[2 * units : 3 * units] = 1  # the new input's gate is a tanh anyway
@@ -233,20 +229,18 @@ class _Weights:
         self.peephole_f = repeated(folded.peephole_in[:, 0, units:] * 0.5)
         self.from_pre = _array(ordered(folded.from_pre.unflatten(1, (-1, 4 * units))).flatten(1))
         self.from_back = _array(ordered(folded.from_back))
-        # A memory's new value is summed doubled.
-        halves = np.full((batch, units), 0.5, np.float32)
-        self.peephole_o = [(own, halves) for own in repeated(folded.peephole_o * 0.25)]
+        self.half = np.full((batch, units), 0.5, np.float32)  # memories are summed doubled
+        self.peephole_o = repeated(folded.peephole_o * 0.25)
         centre = torch.eye(units) - 1 / units
         self.project: list[Array] = []
         for n, w in enumerate(folded.project):
             parts = [w] if n % 2 else [w, w @ centre, w @ centre * norms[n // 2].weight]
             self.project.append(_array(torch.cat(parts, 1) * 0.5))
         self.summed = np.full((units, units), 1 / units, np.float32)
-        self.eps = [np.full((batch, units), norm.eps, np.float32) for norm in norms]
+        self.eps = np.full((batch, units), NORM_EPS, np.float32)
         self.pre = _dense(predictor.pre)
         self.out = _array(predictor.out.weight.t()), _array(predictor.out(offset))
         self.noise = None if predictor.noise is None else _dense(predictor.noise)
-        self.velocity_scale = np.float32(VELOCITY_SCALE)
 
 
 def _dense(layer: torch.nn.Linear) -> tuple[Array, Array]:

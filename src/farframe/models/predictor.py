@@ -10,12 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from farframe.config import ModelConfig
-from farframe.models.cells import LayerNorm, LSTMCell, dense, truncated_normal_
+from farframe.models.cells import LayerNorm, LSTMCell, dense, step_inputs, truncated_normal_
 from farframe.models.folding import Folded, fold
 from farframe.models.numpy_predictor import NumpyPredictor
 from farframe.types import PredictorState
 
-VELOCITY_SCALE = 4  # brings motion per frame to about the size of the encodings' spread
 NUMPY_BATCH = 64  # rollouts side by side up to which NumPy takes a step faster than torch
 NOISE_SIZE = 100  # numbers of noise that the stochastic predictor reads a step
 
@@ -82,10 +81,7 @@ class Predictor(nn.Module):
         ``folded`` spares joining the weights again at each of many steps.
         """
         folded = self.folded() if folded is None else folded
-        inputs, base = [enc, action], enc
-        if self.config.pred_residual == "velocity":
-            velocity = enc - (enc if state.read is None else state.read)
-            inputs, base = [*inputs, velocity * VELOCITY_SCALE], enc + velocity
+        inputs, base = step_inputs(self.config.pred_residual, enc, action, state.read)
         pre = self.pre(torch.cat(inputs, 1))
         if self.noise is not None:
             noise = torch.randn(len(enc), NOISE_SIZE, device=enc.device, dtype=enc.dtype)
